@@ -1,0 +1,134 @@
+"""Argument checks and broadcasting shared by all bounds."""
+
+from __future__ import annotations
+
+import functools
+import math
+import operator
+from collections.abc import Callable
+from typing import Any, Protocol, TypeAlias, cast, overload
+
+import numpy as np
+from numpy.typing import NDArray
+
+from transferbound.errors import ArgumentError
+
+Scalar: TypeAlias = float | int | np.floating[Any] | np.integer[Any]
+FloatArray: TypeAlias = NDArray[np.float64]
+
+# Counts above 2^53 are no longer exact in a float.
+MAX_N = 2**53
+
+
+def check_count(name: str, value: Any, low: int, high: int) -> int:
+    """``value`` as an int in [low, high]; a float is taken when it is a whole number."""
+    number: int | None = None
+    try:
+        number = operator.index(value)
+    except TypeError:
+        if isinstance(value, float | np.floating) and math.isfinite(value) and value == math.floor(value):
+            number = int(value)
+    if number is None:
+        raise ArgumentError(f"{name} must be a whole number, got {value!r}")
+    if not low <= number <= high:
+        raise ArgumentError(f"{name} must lie between {low} and {high}, got {number}")
+    return number
+
+
+def _check_float(name: str, value: Any) -> float:
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        raise ArgumentError(f"{name} must be a number, got {value!r}") from None
+    if not math.isfinite(number):
+        raise ArgumentError(f"{name} must be finite, got {number}")
+    return number
+
+
+def check_n(n: Any) -> int:
+    return check_count("n", n, 1, MAX_N)
+
+
+def check_fraction(name: str, value: Any) -> float:
+    """A risk: a number in [0, 1]."""
+    number = _check_float(name, value)
+    if not 0.0 <= number <= 1.0:
+        raise ArgumentError(f"{name} must be a fraction between 0 and 1, got {number}")
+    return number
+
+
+def check_delta(delta: Any) -> float:
+    number = _check_float("delta", delta)
+    if not 0.0 < number < 1.0:
+        raise ArgumentError(
+            f"delta must lie strictly between 0 and 1 (0.05 for 95 % confidence), got {number}"
+        )
+    return number
+
+
+def check_bits(bits: Any) -> float:
+    number = _check_float("bits", bits)
+    if number < 0.0:
+        raise ArgumentError(
+            f"bits must be at least 0: nothing is ever subtracted from a message; got {number}"
+        )
+    return number
+
+
+def nats(bits: float, delta: float) -> float:
+    """ln(1 / (delta * 2^-bits)): what a message of ``bits`` and the confidence cost together, in nats."""
+    return bits * math.log(2.0) - math.log(delta)
+
+
+class CountBound(Protocol):
+    """A bound from an error count; arrays broadcast."""
+
+    __name__: str
+
+    @overload
+    def __call__(self, errors: Scalar, n: Scalar, bits: Scalar, delta: Scalar) -> float: ...
+    @overload
+    def __call__(self, errors: Any, n: Any, bits: Any, delta: Any) -> FloatArray: ...
+
+
+class RiskBound(Protocol):
+    """A bound from an empirical risk; arrays broadcast."""
+
+    __name__: str
+
+    @overload
+    def __call__(self, risk: Scalar, n: Scalar, bits: Scalar, delta: Scalar) -> float: ...
+    @overload
+    def __call__(self, risk: Any, n: Any, bits: Any, delta: Any) -> FloatArray: ...
+
+
+def _broadcast(scalar: Callable[..., float]) -> Callable[..., Any]:
+    names = scalar.__code__.co_varnames[: scalar.__code__.co_argcount]
+
+    @functools.wraps(scalar)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        if len(args) > len(names) or (kwargs and not set(kwargs) <= set(names[len(args) :])):
+            return scalar(*args, **kwargs)  # raises Python's own TypeError
+        values = dict(zip(names, args, strict=False)) | kwargs
+        arrays = {name: np.asarray(value) for name, value in values.items()}
+        if all(array.ndim == 0 for array in arrays.values()):
+            return scalar(**{name: array[()] for name, array in arrays.items()})
+        try:
+            grid = np.broadcast(*arrays.values())
+        except ValueError:
+            shapes = ", ".join(f"{name} {array.shape}" for name, array in arrays.items())
+            raise ArgumentError(f"shapes do not broadcast: {shapes}") from None
+        rows = (scalar(**dict(zip(arrays, row, strict=True))) for row in grid)
+        return np.fromiter(rows, dtype=np.float64, count=grid.size).reshape(grid.shape)
+
+    return call
+
+
+def count_bound(scalar: Callable[[int, int, float, float], float]) -> CountBound:
+    """Let a function of four numbers (errors, n, bits, delta) take arrays that broadcast."""
+    return cast(CountBound, _broadcast(scalar))
+
+
+def risk_bound(scalar: Callable[[float, int, float, float], float]) -> RiskBound:
+    """Let a function of four numbers (risk, n, bits, delta) take arrays that broadcast."""
+    return cast(RiskBound, _broadcast(scalar))
