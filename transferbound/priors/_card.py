@@ -1,0 +1,90 @@
+"""What a checkpoint says of itself: licence, training data, ancestors."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+__all__ = ["licence", "provenance"]
+
+_FRONT_MATTER = re.compile(r"\A\s*---\s*\n(.*?)\n---\s*(?:\n|\Z)", re.DOTALL)
+_MAX_CHARACTERS = 2000
+
+
+def provenance(folder: Path, config: dict[str, Any]) -> dict[str, Any]:
+    """Plain JSON: the card's ``license``, ``datasets``, ``base_model`` and the data sets of its results.
+
+    A card that cannot be parsed is reported as such and otherwise ignored: a card is a statement, not
+    something that the bound rests on.
+    """
+    found: dict[str, Any] = {}
+    for key in ("_name_or_path", "finetuning_task", "license"):
+        if isinstance(config.get(key), str) and config[key]:
+            found[key.lstrip("_")] = config[key]
+    inner = config.get("pretrained_cfg")
+    if isinstance(inner, dict):
+        for key in ("tag", "license", "origin_url"):
+            if isinstance(inner.get(key), str) and inner[key]:
+                found[key] = inner[key]
+    found.update(_read_card(folder / "README.md"))
+    source = folder / "SOURCE.txt"
+    if source.is_file():
+        found["source"] = source.read_text(encoding="utf-8", errors="replace").strip()[:_MAX_CHARACTERS]
+    return found
+
+
+def licence(found: dict[str, Any]) -> str | None:
+    """The licence that the card or the config declares, or None."""
+    value = found.get("license")
+    return str(value) if value else None
+
+
+def _read_card(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        return {}
+    text = path.read_text(encoding="utf-8", errors="replace")
+    found: dict[str, Any] = {}
+    title = re.search(r"^#\s+(.+)$", text, re.MULTILINE)
+    if title:
+        found["title"] = title.group(1).strip()[:200]
+    match = _FRONT_MATTER.match(text)
+    if match is None:
+        return found
+    try:
+        data = yaml.safe_load(match.group(1))
+    except yaml.YAMLError as error:
+        return {**found, "card_error": f"the card's metadata is not YAML: {str(error)[:200]}"}
+    if not isinstance(data, dict):
+        return found
+    if isinstance(data.get("license"), str):
+        found["license"] = data["license"]
+    for key in ("datasets", "base_model", "tags", "dataset_tags"):
+        values = _strings(data.get(key))
+        if values:
+            found[key] = values
+    results = _result_datasets(data.get("model-index"))
+    if results:
+        found["model_index_datasets"] = results
+    return found
+
+
+def _strings(value: object) -> list[str]:
+    if isinstance(value, str):
+        return [value]
+    if isinstance(value, list):
+        return [str(item) for item in value if isinstance(item, str | int | float)]
+    return []
+
+
+def _result_datasets(index: object) -> list[str]:
+    names: list[str] = []
+    for model in index if isinstance(index, list) else []:
+        for result in (model.get("results") or []) if isinstance(model, dict) else []:
+            dataset = result.get("dataset") if isinstance(result, dict) else None
+            if isinstance(dataset, dict):
+                parts = [dataset.get(key) for key in ("type", "config", "name", "args")]
+                names += [str(part) for part in parts if isinstance(part, str)]
+    return sorted(set(names))

@@ -1,0 +1,83 @@
+"""The modules that ``Prior.build`` returns: one call signature for every source, logits out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import nn
+
+__all__ = ["POOLINGS", "ImageClassifier", "PooledTextClassifier", "TextClassifier", "pool"]
+
+POOLINGS = ("cls", "lasttoken", "max", "mean", "mean_sqrt_len_tokens", "weightedmean")
+
+
+class ImageClassifier(nn.Module):
+    """``forward(pixel_values [B, C, S, S]) -> logits [B, num_classes]``."""
+
+    def __init__(self, network: nn.Module, **arguments: Any) -> None:
+        super().__init__()
+        self.network = network
+        self._arguments = arguments
+
+    def forward(self, pixel_values: torch.Tensor) -> torch.Tensor:
+        output = self.network(pixel_values, **self._arguments)
+        if isinstance(output, torch.Tensor):
+            return output
+        if isinstance(output, tuple | list):  # distilled models in train mode: one entry a head
+            return torch.stack(list(output)).mean(0)
+        return output.logits
+
+
+class TextClassifier(nn.Module):
+    """A transformers sequence classifier: ``forward(input_ids, attention_mask) -> logits``."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(
+        self,
+        input_ids: torch.Tensor,
+        attention_mask: torch.Tensor,
+        token_type_ids: torch.Tensor | None = None,
+    ) -> torch.Tensor:
+        extra = {} if token_type_ids is None else {"token_type_ids": token_type_ids}
+        return self.network(input_ids=input_ids, attention_mask=attention_mask, **extra).logits
+
+
+class PooledTextClassifier(nn.Module):
+    """An encoder without a classifier of its own: pooled hidden states [B, H], then a linear head."""
+
+    def __init__(self, network: nn.Module, hidden_size: int, num_classes: int, pooling: str) -> None:
+        super().__init__()
+        self.network = network
+        self.head = nn.Linear(hidden_size, num_classes)
+        self.pooling = pooling
+
+    def forward(
+        self,
+        input_ids: torch.Tensor,
+        attention_mask: torch.Tensor,
+        token_type_ids: torch.Tensor | None = None,
+    ) -> torch.Tensor:
+        extra = {} if token_type_ids is None else {"token_type_ids": token_type_ids}
+        hidden = self.network(input_ids=input_ids, attention_mask=attention_mask, **extra).last_hidden_state
+        return self.head(pool(hidden, attention_mask, self.pooling))
+
+
+def pool(hidden: torch.Tensor, attention_mask: torch.Tensor, pooling: str) -> torch.Tensor:
+    """[B, T, H] and a right-padded mask [B, T] -> [B, H]; the modes are those of sentence-transformers."""
+    if pooling == "cls":
+        return hidden[:, 0]
+    if pooling == "lasttoken":
+        last = attention_mask.long().sum(1).clamp(min=1) - 1
+        return hidden[torch.arange(hidden.shape[0], device=hidden.device), last]
+    mask = attention_mask.unsqueeze(-1).to(hidden.dtype)
+    if pooling == "max":
+        return hidden.masked_fill(mask == 0, float("-inf")).amax(1)
+    if pooling == "weightedmean":
+        mask = mask * torch.arange(1, hidden.shape[1] + 1, device=hidden.device).view(1, -1, 1)
+    total = (hidden * mask).sum(1)
+    weight = mask.sum(1).clamp(min=1)
+    return total / (weight.sqrt() if pooling == "mean_sqrt_len_tokens" else weight)
