@@ -1,0 +1,291 @@
+"""A user's model, trained in a subspace.
+
+The weights are written in place and the gradient of each touched parameter is projected, and freed, as
+soon as it is accumulated. So the forward and backward passes are those of the model itself: tied
+weights, checkpointing, autocast and ``torch.compile`` work as they do without the subspace.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import weakref
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from transferbound.errors import SubspaceError
+from transferbound.subspace.build import build_projection
+from transferbound.subspace.config import SubspaceConfig
+from transferbound.subspace.layout import build_layout
+
+__all__ = ["SubspaceModel"]
+
+_UNSAVED = ("_handles", "_totals")
+
+
+class SubspaceModel(nn.Module):
+    """theta = theta0 + P w around ``model``, where theta0 are the values that ``model`` holds now.
+
+    Only ``coordinates`` (w, shape [config.dim], initially zero) and the quantizer's parameters are
+    trained: give ``trainable_parameters()`` to the optimizer. After ``loss.backward()`` their ``.grad``
+    is set as usual, and that of the model's parameters is None.
+
+    Normalization layers with running statistics are always in evaluation mode, also after ``.train()``:
+    the certified predictor is decoded from the coordinates, so no statistic may move.
+
+    Args:
+        model: the user's module; kept as the submodule ``model`` and changed in place.
+        config: the subspace.
+        head: names of the head's parameters.
+        quantizer: maps w to the coordinates that are used, of the same shape, differentiably (a
+            straight-through estimator); it may own parameters.
+
+    Attributes that this class lacks are looked up on ``model`` (``config``, ``generate``, ...). Gradients
+    reach the coordinates by ``backward()``, not by ``torch.autograd.grad``.
+
+    Raises:
+        SubspaceError: the subspace does not fit the model, the model is sharded, or a normalization
+            layer has no running statistics, so that one example's prediction depends on its batch.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        config: SubspaceConfig,
+        head: Sequence[str] = (),
+        quantizer: nn.Module | None = None,
+    ) -> None:
+        super().__init__()
+        _refuse_batch_dependence(model)
+        layout = build_layout(model, head)
+        projection = build_projection(config, layout)
+        self.subspace_config = config
+        self.head = tuple(head)
+        self.projection = projection
+        self.model = model
+        self._names = [layout.specs[i].name for i in projection.touched]
+        parameters = dict(model.named_parameters())
+        touched = [parameters[name] for name in self._names]
+        double = all(p.dtype == torch.float64 for p in touched)
+        dtype = torch.float64 if double else torch.float32
+        self.coordinates = nn.Parameter(torch.zeros(config.dim, dtype=dtype, device=touched[0].device))
+        self.quantizer = quantizer
+        chosen = {id(p) for p in touched}
+        for p in model.parameters():
+            p.requires_grad_(id(p) in chosen)
+            p.grad = None
+        self._touched = touched
+        self._base = [p.detach().reshape(-1).clone() for p in touched]
+        self._buffer_copies = {n: b.detach().clone() for n, b in _state_buffers(model)}
+        self._written: Tensor | None = None
+        self._point: Any = None
+        model.register_forward_pre_hook(self._before_forward)
+        model.register_state_dict_pre_hook(self._before_state_dict)
+        self._attach()
+        self.train(self.training)
+
+    # Forward ---------------------------------------------------------------------------------------
+
+    def forward(self, *args: Any, **kwargs: Any) -> Any:
+        return self.model(*args, **kwargs)
+
+    def trainable_parameters(self) -> list[nn.Parameter]:
+        """The coordinates, and what the quantizer owns: all that an optimizer may change."""
+        own = [] if self.quantizer is None else [p for p in self.quantizer.parameters() if p.requires_grad]
+        return [self.coordinates, *own]
+
+    def used_coordinates(self) -> Tensor:
+        """The coordinates as the model uses them: after the quantizer, if there is one. Shape [dim]."""
+        if self.quantizer is None:
+            return self.coordinates
+        with torch.autocast(self.coordinates.device.type, enabled=False):
+            used = self.quantizer(self.coordinates)
+        if used.shape != self.coordinates.shape:
+            raise SubspaceError(
+                f"the quantizer returned shape {tuple(used.shape)}, not {tuple(self.coordinates.shape)}"
+            )
+        return used
+
+    @torch.compiler.disable
+    def sync(self) -> None:
+        """Writes theta into the model's parameters if the coordinates changed. Forward does so itself."""
+        with torch.no_grad():
+            w = self.used_coordinates().detach().to(self.coordinates.dtype)
+            # By value: an optimizer that writes to .data leaves no trace in a version counter.
+            if self._written is not None and torch.equal(w, self._written):
+                return
+            self._point = self.projection.prepare(w)
+            for index, parameter, base in zip(
+                self.projection.touched, self._touched, self._base, strict=True
+            ):
+                self._write(index, parameter.data, base)
+            self._written = w.clone()
+
+    def _write(self, index: int, data: Tensor, base: Tensor) -> None:
+        if data.dtype == self.coordinates.dtype and data.is_contiguous():
+            self.projection.write(self._point, index, base, data.view(-1))
+            return
+        theta = base.to(dtype=self.coordinates.dtype, copy=True)
+        self.projection.write(self._point, index, theta, theta)
+        data.copy_(theta.view(data.shape))
+
+    def _before_forward(self, module: nn.Module, args: Any) -> None:
+        self._freeze_statistics()
+        self.sync()
+
+    def _before_state_dict(self, module: nn.Module, prefix: str, keep_vars: bool) -> None:
+        self.sync()
+
+    # Modes and copies ------------------------------------------------------------------------------
+
+    def train(self, mode: bool = True) -> SubspaceModel:
+        super().train(mode)
+        self._freeze_statistics()
+        return self
+
+    @torch.compiler.disable
+    def _freeze_statistics(self) -> None:
+        for module in self.model.modules():
+            if module.training and _has_statistics(module):
+                module.training = False
+
+    def check_buffers(self) -> None:
+        """Raises SubspaceError if a buffer of the model moved since it was wrapped."""
+        now = dict(_state_buffers(self.model))
+        for name, before in self._buffer_copies.items():
+            if name not in now or not torch.equal(now[name].cpu(), before.cpu()):
+                raise SubspaceError(
+                    f"buffer {name} moved during training: the predictor would depend on data that no "
+                    "message carries"
+                )
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> SubspaceModel:
+        # Only the user's model changes its dtype; the coordinates stay in full precision.
+        kept = self.coordinates.dtype
+        super()._apply(fn, recurse)
+        device = self.coordinates.device
+        self.coordinates.data = self.coordinates.data.to(kept)
+        self._base = [base.to(device) for base in self._base]
+        self._written = self._point = None
+        return self
+
+    def load_state_dict(self, state_dict: Any, strict: bool = True, assign: bool = False) -> Any:
+        """As of any module. The coordinates are what counts: theta is written anew from theta0."""
+        if assign:
+            raise SubspaceError("load_state_dict(assign=True) would replace the parameters: use assign=False")
+        result = super().load_state_dict(state_dict, strict=strict)
+        self._written = None
+        return result
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return super().__getattr__(name)
+        except AttributeError:
+            if name.startswith("_") or "model" not in self.__dict__.get("_modules", {}):
+                raise
+            return getattr(self.model, name)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {key: value for key, value in self.__dict__.items() if key not in _UNSAVED}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        self._attach()
+
+    # Backward --------------------------------------------------------------------------------------
+
+    def _attach(self) -> None:
+        """Hooks on the touched parameters; they are not copied with a parameter, so also after a copy."""
+        self._totals: dict[int, Any] = {}
+        self._handles = []
+        this = weakref.ref(self)
+        for position, parameter in enumerate(self._touched):
+
+            def project(p: Tensor, position: int = position) -> None:
+                model = this()
+                if model is not None:
+                    model._project(position, p)
+
+            self._handles.append(parameter.register_post_accumulate_grad_hook(project))
+
+    @torch.no_grad()
+    def _project(self, position: int, parameter: Tensor) -> None:
+        grad, parameter.grad = parameter.grad, None
+        if grad is None:
+            return
+        if grad.is_sparse:
+            grad = grad.to_dense()
+        task = torch._C._current_graph_task_id()
+        if task not in self._totals:
+            self._totals[task] = self.projection.new_total(self.coordinates.dtype, grad.device)
+            # Once for each backward pass, when all its hooks have run (reentrant ones end on their own).
+            torch.autograd.Variable._execution_engine.queue_callback(lambda: self._flush(task))
+        index = self.projection.touched[position]
+        self.projection.project(self._point, index, grad.reshape(-1), self._totals[task])
+
+    def _flush(self, task: int) -> None:
+        gradient = self.projection.fold(self._totals.pop(task))
+        with torch.enable_grad():
+            used = self.used_coordinates()
+        if used is not self.coordinates:
+            torch.autograd.backward(used, gradient.to(used.dtype))
+        elif self.coordinates.grad is None:
+            self.coordinates.grad = gradient
+        else:
+            self.coordinates.grad += gradient
+
+    def reduce_gradient(self, accelerator: Any) -> None:
+        """Averages the gradient over processes: d numbers and the quantizer's, never D.
+
+        Call it after the last backward pass of a step and before ``optimizer.step()``; then the model needs no
+        ``DistributedDataParallel`` around it.
+
+        Args:
+            accelerator: an ``accelerate.Accelerator`` (or anything with its ``reduce``).
+        """
+        for parameter in self.trainable_parameters():
+            grad = torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
+            parameter.grad = accelerator.reduce(grad, reduction="mean")
+
+    # Ending ----------------------------------------------------------------------------------------
+
+    def describe(self) -> dict[str, Any]:
+        """Plain data: the subspace, what it touches and what it costs."""
+        return {**self.projection.describe(), "cost": self.projection.cost()}
+
+    @contextlib.contextmanager
+    def at_prior(self) -> Iterator[nn.Module]:
+        """The model with theta0 for the time of the block: ``with subspace.at_prior() as prior: ...``."""
+        kept = self.coordinates.detach().clone()
+        quantizer, self.quantizer = self.quantizer, None
+        try:
+            self.coordinates.data.zero_()
+            yield self.model
+        finally:
+            self.coordinates.data.copy_(kept)
+            self.quantizer = quantizer
+
+
+def _has_statistics(module: nn.Module) -> bool:
+    return getattr(module, "running_mean", None) is not None
+
+
+def _refuse_batch_dependence(model: nn.Module) -> None:
+    for name, module in model.named_modules():
+        if isinstance(module, nn.modules.batchnorm._BatchNorm) and not _has_statistics(module):
+            raise SubspaceError(
+                f"{name} is a batch normalization without running statistics: the prediction for one "
+                "example would depend on its batch. Replace it before wrapping"
+            )
+        if isinstance(module, SubspaceModel):
+            raise SubspaceError("the model is already in a subspace: wrap the plain model")
+
+
+def _state_buffers(model: nn.Module) -> Iterator[tuple[str, Tensor]]:
+    """Buffers that a checkpoint would hold."""
+    for prefix, module in model.named_modules():
+        for name, buffer in module.named_buffers(recurse=False):
+            if name not in module._non_persistent_buffers_set:
+                yield (f"{prefix}.{name}" if prefix else name), buffer
