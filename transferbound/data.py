@@ -1,0 +1,218 @@
+"""``LabelledData``: the training examples, as ``datasets`` reads them from the Hub or from a folder."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from transferbound._dataset_columns import choose_columns, read_groups, read_labels
+from transferbound._dataset_source import open_split
+from transferbound.errors import DataError, PriorError
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+    from transferbound.priors import Prior
+
+__all__ = ["LabelledData", "check_modality"]
+
+_BATCH = 1000
+
+
+@dataclass(frozen=True)
+class LabelledData:
+    """One split of a labelled data set. Make one with :meth:`load`.
+
+    Attributes:
+        name, config, revision, split: where it came from; ``revision`` is a commit where one is known.
+        labels: int64 [n], each in [0, num_classes).
+        class_names: one name a class, in the declared order.
+        classes_from: ``features`` (declared by the data set) or ``user`` (declared by ``num_classes=``).
+        modality: ``image`` or ``text``.
+        columns: the columns read: ``{"image" or "text": [...], "label": ..., "group": ...}``.
+        groups: int64 [n], the unit that each row belongs to, or None where each row is its own.
+    """
+
+    name: str
+    config: str | None
+    revision: str | None
+    split: str
+    labels: np.ndarray
+    class_names: tuple[str, ...]
+    classes_from: str
+    modality: str
+    columns: dict[str, Any]
+    groups: np.ndarray | None
+    _table: Any = field(repr=False)
+
+    @classmethod
+    def load(
+        cls,
+        name: str,
+        *,
+        split: str = "train",
+        config: str | None = None,
+        revision: str | None = None,
+        image_column: str | None = None,
+        text_columns: str | Sequence[str] | None = None,
+        label_column: str | None = None,
+        group_column: str | None = None,
+        num_classes: int | None = None,
+    ) -> LabelledData:
+        """Load one split by ``datasets.load_dataset``.
+
+        ``name`` is a Hub id, a folder that ``load_dataset`` reads, or one that ``save_to_disk`` wrote. Columns
+        that are not named are found where there is only one candidate. The number of classes comes from the
+        declared features; a label column of bare integers wants ``num_classes``, because a number read off
+        the training labels would be a choice made with the data in view.
+
+        Raises:
+            DataError: unknown data set, configuration, split or column; labels missing, not integers or
+                outside the declared classes; no rows; one class only.
+        """
+        source = open_split(name, config=config, split=split, revision=revision)
+        columns = choose_columns(source.table, name, image_column, text_columns, label_column, group_column)
+        labels, names, origin = read_labels(source.table, columns.label, name, num_classes)
+        groups = None if columns.group is None else read_groups(source.table, columns.group, name)
+        return cls(
+            name=name,
+            config=source.config,
+            revision=source.revision,
+            split=split,
+            labels=labels,
+            class_names=names,
+            classes_from=origin,
+            modality=columns.modality,
+            columns=columns.to_dict(),
+            groups=groups,
+            _table=source.table,
+        )
+
+    @property
+    def n(self) -> int:
+        """Number of rows."""
+        return len(self.labels)
+
+    @property
+    def n_units(self) -> int:
+        """Number of independent units: groups where a group column is named, else rows."""
+        return self.n if self.groups is None else int(self.groups.max()) + 1
+
+    @property
+    def num_classes(self) -> int:
+        return len(self.class_names)
+
+    @property
+    def is_pairs(self) -> bool:
+        """Whether each row holds two texts."""
+        return self.modality == "text" and len(self.columns["text"]) == 2
+
+    def texts(self) -> Iterator[tuple[list[str], list[str] | None]]:
+        """Batches of rows in order: the texts and, for pairs, the second texts.
+
+        Raises:
+            DataError: a row without text.
+        """
+        names = self.columns["text"]
+        for start in range(0, self.n, _BATCH):
+            batch = self._table[start : start + _BATCH]
+            for name in names:
+                for offset, value in enumerate(batch[name]):
+                    if not isinstance(value, str):
+                        raise DataError(
+                            f"the data set {self.name} has no text in column {name} of row {start + offset} ({value!r})"
+                        )
+            yield batch[names[0]], (batch[names[1]] if len(names) == 2 else None)
+
+    def images(self) -> Iterator[Image.Image]:
+        """Decoded images in order.
+
+        Raises:
+            DataError: a missing or undecodable image.
+        """
+        from transferbound._dataset_images import decode_images
+
+        return decode_images(self._table, self.columns["image"][0], self.name)
+
+    @cached_property
+    def row_hashes(self) -> np.ndarray:
+        """uint8 [n, 32]: sha256 of each row's pixels or text, without its label."""
+        hashes = np.empty((self.n, 32), dtype=np.uint8)
+        for row, content in enumerate(self._contents()):
+            hashes[row] = np.frombuffer(hashlib.sha256(content).digest(), dtype=np.uint8)
+        return hashes
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """sha256 over the sorted hashes of the rows (content, label, group): the order does not matter."""
+        rows = []
+        for row, content in enumerate(self.row_hashes):
+            group = "" if self.groups is None else str(self.groups[row])
+            rows.append(hashlib.sha256(content.tobytes() + f"{self.labels[row]}\0{group}".encode()).digest())
+        digest = hashlib.sha256(f"{self.modality}\0{self.num_classes}\0{self.n}\0".encode())
+        digest.update(b"".join(sorted(rows)))
+        return digest.hexdigest()
+
+    def duplicates(self) -> dict[str, int]:
+        """Rows that cast doubt on independence.
+
+        ``exact_duplicate_rows``: rows beyond the first with the same content (n minus distinct rows).
+        ``contained_rows``: rows whose text stands, word for word, inside a longer row's text.
+        ``standalone_rows``: distinct rows that no other row contains. The last two are for text only.
+        """
+        from transferbound._overlap import contained_rows
+
+        distinct, first = np.unique(self.row_hashes.view("V32").ravel(), return_index=True)
+        found = {"rows": self.n, "exact_duplicate_rows": self.n - len(distinct)}
+        if self.modality == "text":
+            texts = [" \x1e ".join(parts) for parts in self._text_rows()]
+            contained = contained_rows(texts)
+            found["contained_rows"] = int(contained.sum())
+            found["standalone_rows"] = int((~contained[first]).sum())
+        return found
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON for ``certificate.json``."""
+        return {
+            "id": self.name,
+            "config": self.config,
+            "revision": self.revision,
+            "split": self.split,
+            "sha256": self.fingerprint,
+            "rows": self.n,
+            "units": self.n_units,
+            "modality": self.modality,
+            "columns": self.columns,
+            "class_names": list(self.class_names),
+            "classes_from": self.classes_from,
+        }
+
+    def _text_rows(self) -> Iterator[tuple[str, ...]]:
+        for first, second in self.texts():
+            yield from zip(first, second, strict=True) if second is not None else ((t,) for t in first)
+
+    def _contents(self) -> Iterator[bytes]:
+        if self.modality == "text":
+            for parts in self._text_rows():
+                yield "\x1e".join(parts).encode("utf-8", errors="surrogatepass")
+        else:
+            for image in self.images():
+                yield f"{image.mode}\0{image.size[0]}x{image.size[1]}\0".encode() + image.tobytes()
+
+
+def check_modality(prior: Prior, data: LabelledData) -> None:
+    """Refuse a text model on images and an image model on text.
+
+    Raises:
+        PriorError: the two do not go together.
+    """
+    if prior.modality != data.modality:
+        raise PriorError(
+            f"the prior {prior.name} reads {prior.modality}s and the data set {data.name} holds {data.modality}s "
+            f"(column {data.columns[data.modality][0]}); choose a prior for {data.modality}s"
+        )
