@@ -102,7 +102,25 @@ class RiskBound(Protocol):
     def __call__(self, risk: Any, n: Any, bits: Any, delta: Any) -> FloatArray: ...
 
 
-def _broadcast(scalar: Callable[..., float]) -> Callable[..., Any]:
+def check_losses(losses: Any) -> FloatArray:
+    """A one-dimensional array of at least one loss in [0, 1], as float64."""
+    try:
+        array = np.asarray(losses, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise ArgumentError(f"losses must be numbers, got {type(losses).__name__}") from None
+    if array.ndim != 1 or array.size == 0:
+        raise ArgumentError(f"losses must be a list of at least one number, got shape {array.shape}")
+    outside = ~((array >= 0.0) & (array <= 1.0))
+    if outside.any():
+        where = int(np.flatnonzero(outside)[0])
+        raise ArgumentError(
+            f"losses must lie in [0, 1]; losses[{where}] is {array[where]}: rescale them first"
+        )
+    return array
+
+
+def broadcast(scalar: Callable[..., float]) -> Callable[..., Any]:
+    """Let a function of numbers take arrays that broadcast; numbers alone still give a float."""
     names = scalar.__code__.co_varnames[: scalar.__code__.co_argcount]
 
     @functools.wraps(scalar)
@@ -126,9 +144,9 @@ def _broadcast(scalar: Callable[..., float]) -> Callable[..., Any]:
 
 def count_bound(scalar: Callable[[int, int, float, float], float]) -> CountBound:
     """Let a function of four numbers (errors, n, bits, delta) take arrays that broadcast."""
-    return cast(CountBound, _broadcast(scalar))
+    return cast(CountBound, broadcast(scalar))
 
 
 def risk_bound(scalar: Callable[[float, int, float, float], float]) -> RiskBound:
     """Let a function of four numbers (risk, n, bits, delta) take arrays that broadcast."""
-    return cast(RiskBound, _broadcast(scalar))
+    return cast(RiskBound, broadcast(scalar))

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import math
 
-_EPS = 2.0**-52
-
 
 def deviance(x: float, m: float, gap: float) -> float:
     """x ln(x / m) + m - x, at least 0; ``gap`` is m - x (Loader 2000, "Fast and accurate computation of
@@ -17,7 +15,7 @@ def deviance(x: float, m: float, gap: float) -> float:
         return m
     t = gap / x
     if abs(t) > 0.2:
-        return x * (t - math.log1p(t)) if t > -1.0 else math.inf
+        return x * math.log(x / m) + gap
     # ln(1+t) - t = r (2 r^2 (1/3 + r^2/5 + ...) - t) with r = t / (2 + t): no cancellation for small t.
     r = t / (2.0 + t)
     square = r * r
@@ -74,9 +72,21 @@ def kl_inverse_pair(q: float, budget: float) -> tuple[float, float]:
 
 
 def kl_inverse(q: float, budget: float) -> float:
-    """The largest p in [q, 1] with kl(q || p) <= budget (nats), rounded outward (up), within 1e-11 relative."""
+    """The largest p in [q, 1] with kl(q || p) <= budget (nats), rounded up, within 1e-11 relative."""
     if q >= 1.0:
         return 1.0
-    p = -math.expm1(-budget) if q == 0.0 else kl_inverse_pair(q, budget)[0]
-    # The divergence is accurate to some 1e-15 of itself; 1e-12 of the gap and four units of p cover it.
-    return min(1.0, max(q, p + 1e-12 * (p - q) + 4.0 * _EPS * p))
+    if q == 0.0:
+        return round_up(-math.expm1(-budget))
+    p, y = kl_inverse_pair(q, budget)
+    gap = p - q if p < 0.5 else (1.0 - q) - y
+    if gap <= 0.0:
+        return round_up(q)
+    # What rounding may have done to the divergence, turned into p by its slope gap / (p y).
+    return max(q, round_up(p + 1e-14 * budget * p * y / gap))
+
+
+def round_up(p: float) -> float:
+    """Four units in the last place above p, at most 1: covers the rounding of p and 1 - p themselves."""
+    for _ in range(4):
+        p = math.nextafter(p, 1.0)
+    return p

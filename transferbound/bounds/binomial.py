@@ -8,9 +8,8 @@ from typing import Any
 import numpy as np
 
 from transferbound.bounds._checks import check_bits, check_count, check_delta, check_n, count_bound, nats
-from transferbound.bounds._kl import deviance, kl_inverse, kl_inverse_pair, shift
+from transferbound.bounds._kl import deviance, kl_inverse, kl_inverse_pair, round_up, shift
 
-_EPS = 2.0**-52
 _HALF_LOG_2PI = 0.5 * math.log(2.0 * math.pi)
 
 
@@ -73,7 +72,7 @@ def binomial_inverse(k: int, n: int, budget: float) -> float:
     if k >= n:
         return 1.0
     relaxed = kl_inverse(k / n, budget / n)
-    if k == 0 or relaxed >= 1.0 and budget / (n - k) > 800.0:
+    if k == 0:
         return relaxed
     p, y = kl_inverse_pair(k / n, budget / n)
     slope = math.inf
@@ -87,11 +86,11 @@ def binomial_inverse(k: int, n: int, budget: float) -> float:
         if step <= 1e-14 * min(p, y):
             break
         if k / n >= p - step:  # delta so large that the solution lies below the empirical error
-            return float(np.nextafter(k / n, 1.0))
+            return round_up(k / n)
         p, y = shift(p, y, step)
     # What rounding may have done to ln Pr, turned into p by the slope, then four units in the last place.
     slack = 1e-14 * (budget + 16.0) + 1e-15 * terms
-    return min(1.0, relaxed, max(k / n, p + slack / slope + 4.0 * _EPS * p))
+    return min(relaxed, max(k / n, round_up(p + slack / slope)))
 
 
 @count_bound
@@ -102,10 +101,10 @@ def occam_binomial(errors: int, n: int, bits: float, delta: float) -> float:
 
         R(h) <= max { p : Pr[Bin(n, p) <= errors] >= delta * 2^-bits }.
 
-    Conditions: 0-1 loss; examples independent and identically distributed; the code (hence ``bits``, the -log2
-    of the message's mass) fixed before the examples were seen.
-    Source: Langford 2005, "Tutorial on practical prediction theory for classification", Theorem 4.6 (the Occam's razor
-    bound with the exact tail).
+    Conditions: 0-1 loss; examples independent and identically distributed; the code (hence ``bits``,
+    the -log2 of the message's mass) fixed before the examples were seen.
+    Source: Langford 2005, "Tutorial on practical prediction theory for classification", section 4 (the
+    Occam's razor bound with the exact binomial tail).
 
     Args:
         errors: number of wrong predictions among the n examples, 0 to n.
@@ -113,8 +112,8 @@ def occam_binomial(errors: int, n: int, bits: float, delta: float) -> float:
         bits: length of the message in bits, at least 0; need not be whole.
         delta: probability with which the statement may fail, in (0, 1).
 
-    All four broadcast. Returns the bound as a fraction: within 1e-9 relative of the true value and never below
-    it, never below errors / n, and exactly 1.0 when nothing can be said.
+    All four broadcast. Returns the bound as a fraction: within 1e-9 relative of the true value and never
+    below it, never below errors / n, and exactly 1.0 when nothing can be said.
 
     Raises:
         ArgumentError: an argument is out of its range; the message names it.
@@ -128,6 +127,7 @@ def holdout(errors: Any, n: Any, delta: Any) -> Any:
     """Upper Clopper-Pearson limit: what n held-out examples with this many errors certify.
 
     Conditions: 0-1 loss; the predictor fixed before the held-out examples were seen. The same as
-    :func:`occam_binomial` with no bits. Source: Clopper and Pearson 1934. Arguments broadcast; ArgumentError as there.
+    :func:`occam_binomial` with no bits. Source: Clopper and Pearson 1934.
+    Arguments broadcast; ArgumentError as there.
     """
     return occam_binomial(errors, n, 0.0, delta)

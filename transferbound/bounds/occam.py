@@ -16,9 +16,10 @@ def occam_kl(risk: float, n: int, bits: float, delta: float) -> float:
 
         kl(risk || R(h)) <= (bits ln 2 + ln(1 / delta)) / n,      kl between coins, in nats.
 
-    Conditions: losses in [0, 1], independent and identically distributed; the code fixed before they were seen.
-    Source: Langford 2005, "Tutorial on practical prediction theory for classification", Corollary 4.7; Hoeffding 1963,
-    Theorem 1, for losses that are not 0-1. It is the relaxation of :func:`occam_binomial` and never below it.
+    Conditions: losses in [0, 1], independent and identically distributed; the code fixed before them.
+    Source: Langford 2005, "Tutorial on practical prediction theory for classification", section 4 (relative
+    entropy Chernoff form); Hoeffding 1963, Theorem 1, for losses that are not 0-1. It is the relaxation
+    of :func:`occam_binomial` and never below it.
 
     Args:
         risk: mean loss over the n examples, a fraction in [0, 1].
@@ -36,7 +37,7 @@ def hoeffding(risk: float, n: int, bits: float, delta: float) -> float:
     """Occam's razor with Hoeffding's inequality: R <= risk + sqrt((bits ln 2 + ln(1 / delta)) / (2 n)).
 
     Conditions and arguments as :func:`occam_kl`, which it relaxes by Pinsker's inequality; capped at 1.
-    Source: Blumer et al. 1987 and Hoeffding 1963; Langford 2005, Corollary 4.4.
+    Source: Blumer et al. 1987 and Hoeffding 1963.
     """
     n = check_n(n)
     risk = check_fraction("risk", risk)

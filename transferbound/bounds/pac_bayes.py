@@ -33,8 +33,8 @@ def pac_bayes_kl(risk: float, n: int, bits: float, delta: float) -> float:
 def mcallester(risk: float, n: int, bits: float, delta: float) -> float:
     """McAllester's bound: R <= risk + sqrt((bits ln 2 + ln(n / delta) + 2) / (2 n - 1)), capped at 1.
 
-    Conditions and arguments as :func:`occam_kl`. Source: McAllester 1999, "PAC-Bayesian model averaging", Theorem 1,
-    in the form quoted by Lotfi et al. 2022, equation (1).
+    Conditions and arguments as :func:`occam_kl`. Source: McAllester 1999, "PAC-Bayesian model averaging",
+    Theorem 1, in the form quoted by Lotfi et al. 2022, equation (1).
     """
     n = check_n(n)
     risk = check_fraction("risk", risk)
@@ -51,8 +51,8 @@ def catoni(risk: float, n: int, bits: float, delta: float) -> float:
         R <= (1 - exp(-gamma x)) / (1 - exp(-gamma)),      gamma = lambda / n,
         x = risk + (alpha / lambda) [bits ln 2 + ln(1 / delta) + 2 ln(ln(alpha^2 lambda) / ln(alpha))].
 
-    The bracket's last term is what makes the choice of lambda after the fact valid. Because the statement holds
-    for all lambda, any search over it is sound; this one is a grid and a golden section.
+    The bracket's last term is what makes the choice of lambda after the fact valid. Because the statement
+    holds for all lambda, any search over it is sound; this one is a grid and a golden section.
     Conditions and arguments as :func:`occam_kl`; capped at 1.
     Source: Catoni 2007, Theorem 1.2.6; Zhou et al. 2019, "Non-vacuous generalization bounds at the ImageNet
     scale", Theorem 2.1; Lotfi et al. 2022, appendix.

@@ -11,8 +11,8 @@ from transferbound.bounds.pac_bayes import catoni, mcallester, pac_bayes_kl
 def all_bounds(errors: int, n: int, bits: float, delta: float) -> dict[str, float]:
     """Every bound on the error for one count, by name; arguments as :func:`occam_binomial`, scalars only.
 
-    Each holds with probability at least 1 - delta on its own; ``occam_binomial`` is the headline. It is the smallest
-    by construction, so nothing is chosen after the fact.
+    Each holds with probability at least 1 - delta on its own; ``occam_binomial`` is the headline. It is the
+    smallest by construction, so nothing is chosen after the fact.
     """
     n = check_n(n)
     errors = check_count("errors", errors, 0, n)

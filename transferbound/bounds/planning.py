@@ -1,0 +1,109 @@
+"""The bounds read backwards: how many bits, or how many examples, a target allows."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+from transferbound.bounds._checks import (
+    broadcast,
+    check_bits,
+    check_count,
+    check_delta,
+    check_fraction,
+    check_n,
+)
+from transferbound.bounds.binomial import log_binomial_cdf, occam_binomial
+
+_MOST = 2**50
+
+
+def _first(holds: Callable[[int], bool], low: int) -> int:
+    """The smallest value from ``low`` on for which ``holds``, if it stays true from there; at most _MOST."""
+    if holds(low):
+        return low
+    step = 1
+    while not holds(low + step):
+        low, step = low + step, 2 * step
+        if low + step > _MOST:
+            return _MOST
+    high = low + step
+    while high - low > 1:
+        middle = (low + high) // 2
+        if holds(middle):
+            high = middle
+        else:
+            low = middle
+    return high
+
+
+def errors_at(risk: float, n: int) -> int:
+    """The whole number of errors that ``risk`` means among n examples, rounded up."""
+    return min(n, math.ceil(risk * n * (1.0 - 1e-12)))
+
+
+@broadcast
+def max_bits(target: float, errors: int, n: int, delta: float) -> float:
+    """The largest message, in bits, with which :func:`occam_binomial` is at most ``target``.
+
+    Arguments as there; ``target`` a fraction in [0, 1]; all broadcast. ``inf`` for a target of 1, ``nan``
+    where even 0 bits would not do. Raises ArgumentError.
+    """
+    target = check_fraction("target", target)
+    n = check_n(n)
+    errors = check_count("errors", errors, 0, n)
+    delta = check_delta(delta)
+    if target >= 1.0:
+        return math.inf
+    if target <= errors / n:
+        return math.nan
+    bits = (math.log(delta) - log_binomial_cdf(errors, n, target)) / math.log(2.0)
+    slack = 1e-13
+    # The bound is rounded outward, so the very last bits do not fit.
+    while bits > 0.0 and occam_binomial(errors, n, bits, delta) > target:
+        bits -= slack * (bits + 1.0)
+        slack *= 4.0
+    if bits > 0.0:
+        return bits
+    return 0.0 if occam_binomial(errors, n, 0.0, delta) <= target else math.nan
+
+
+@broadcast
+def min_n(target: float, risk: float, bits: float, delta: float) -> float:
+    """The smallest n for which :func:`occam_binomial` with ceil(risk n) errors is at most ``target``.
+
+    ``target`` and ``risk`` are fractions; all arguments broadcast. ``inf`` where no n would do (target <=
+    risk). A whole number, as a float. Raises ArgumentError.
+    """
+    target, risk = check_fraction("target", target), check_fraction("risk", risk)
+    bits, delta = check_bits(bits), check_delta(delta)
+    if target >= 1.0:
+        return 1.0
+    if target <= risk:
+        return math.inf
+    if risk == 0.0:
+        return float(_first(lambda n: occam_binomial(0, n, bits, delta) <= target, 1))
+
+    def last_n(errors: int) -> int:
+        """The largest n that still means this many errors: the best place on this tooth of the saw."""
+        n = max(1, min(_MOST, int(errors / risk)))
+        while n < _MOST and errors_at(risk, n + 1) <= errors:
+            n += 1
+        while n > 1 and errors_at(risk, n) > errors:
+            n -= 1
+        return n
+
+    errors = _first(lambda k: occam_binomial(k, last_n(k), bits, delta) <= target, 1)
+    if last_n(errors) >= _MOST:
+        return math.inf
+    before = last_n(errors - 1) + 1 if errors > 1 else 1
+    return float(_first(lambda n: occam_binomial(errors, n, bits, delta) <= target, max(before, errors)))
+
+
+def holdout_break_even(errors: int, n: int, m: int, holdout_errors: int, delta: float) -> float:
+    """The message size, in bits, below which a bound from n training examples beats m held-out ones.
+
+    Both at the same delta: the largest K with occam_binomial(errors, n, K) <= holdout(holdout_errors, m).
+    ``nan`` where even 0 bits would not do. Raises ArgumentError.
+    """
+    return max_bits(occam_binomial(holdout_errors, m, 0.0, delta), errors, n, delta)

@@ -1,0 +1,274 @@
+"""What a bound would be, before any training: from n, a train error and a message size."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from transferbound.bounds import (
+    all_bounds,
+    errors_at,
+    holdout,
+    holdout_break_even,
+    max_bits,
+    min_n,
+    occam_binomial,
+)
+from transferbound.errors import ArgumentError, OutputError
+
+# The held-out shares that a plan compares with.
+HOLDOUT_SHARES = (0.1, 0.2)
+
+
+@dataclass(frozen=True)
+class HoldoutPlan:
+    """What a held-out part of the same data would certify.
+
+    Attributes:
+        share: part of the n examples held out. m: their number. errors: wrong ones among them.
+        bound: upper Clopper-Pearson limit, a fraction, at the plan's confidence.
+        break_even_bits: message size below which the compression bound on all n examples is smaller than
+            ``bound``; None where even 0 bits would not do.
+    """
+
+    share: float
+    m: int
+    errors: int
+    bound: float
+    break_even_bits: float | None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Bounds for one choice of n, train error and bits. Errors and bounds are fractions, sizes bits.
+
+    Attributes:
+        n: independent training examples. train_error: as asked. errors: ceil(train_error n).
+        bits: message size. confidence: 1 - delta. holdout_error: assumed error on held-out data.
+        risk_bound: the headline (binomial tail). bounds: every bound by name.
+        holdouts: what holding out a tenth and a fifth would give.
+        target: wanted bound, or None; then also the two below are None.
+        bits_allowed: largest message that meets the target at this n and train error; None: not even 0 bits
+            do.
+        n_needed: smallest n that meets the target at this train error and these bits; None: no n does.
+    """
+
+    n: int
+    train_error: float
+    errors: int
+    bits: float
+    confidence: float
+    holdout_error: float
+    risk_bound: float
+    bounds: dict[str, float]
+    holdouts: tuple[HoldoutPlan, ...]
+    target: float | None
+    bits_allowed: float | None
+    n_needed: int | None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for JSON: dicts, lists, numbers and None, never nan or inf."""
+        return asdict(self) | {"holdouts": [asdict(holdout_plan) for holdout_plan in self.holdouts]}
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """Bounds over a grid of n and bits at one train error.
+
+    Attributes:
+        n: shape (rows,). bits: shape (columns,). bounds: shape (rows, columns), the headline bound.
+        holdout_tenth: shape (rows,), what a held-out tenth of each n would certify.
+    """
+
+    n: NDArray[np.int64]
+    bits: NDArray[np.float64]
+    train_error: float
+    confidence: float
+    bounds: NDArray[np.float64]
+    holdout_tenth: NDArray[np.float64]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for JSON."""
+        return {
+            key: value.tolist() if isinstance(value, np.ndarray) else value
+            for key, value in vars(self).items()
+        }
+
+
+def plan(
+    n: int,
+    train_error: float,
+    bits: float,
+    confidence: float = 0.95,
+    target: float | None = None,
+    holdout_error: float | None = None,
+) -> Plan:
+    """What a bound would be for n examples, this train error and a message of ``bits`` bits.
+
+    Args:
+        n: number of independent training examples (of groups, where rows are grouped), at least 1.
+        train_error: fraction of them the coded predictor gets wrong; counted as ceil(train_error n) errors.
+        bits: message size, at least 0.
+        confidence: 1 - delta, in (0, 1).
+        target: a bound to reach, a fraction; answers with the bits it allows and the n it needs.
+        holdout_error: error assumed on held-out examples; the train error where None. A real held-out error
+            is seldom below the train error, so the default flatters the held-out split.
+
+    Raises:
+        ArgumentError: an argument is out of its range.
+    """
+    delta = _delta(confidence)
+    _check_error("train_error", train_error)
+    holdout_error = train_error if holdout_error is None else holdout_error
+    _check_error("holdout_error", holdout_error)
+    if target is not None and not 0.0 < target < 1.0:
+        raise ArgumentError(f"target must be a fraction strictly between 0 and 1, got {target}")
+    errors = errors_at(train_error, n) if n >= 1 else 0
+    bounds = all_bounds(errors, n, bits, delta)  # checks n and bits
+    needed = None if target is None else min_n(target, train_error, bits, delta)
+    return Plan(
+        n=int(n),
+        train_error=float(train_error),
+        errors=errors,
+        bits=float(bits),
+        confidence=float(confidence),
+        holdout_error=float(holdout_error),
+        risk_bound=bounds["occam_binomial"],
+        bounds=bounds,
+        holdouts=tuple(
+            _holdout_plan(share, int(n), errors, holdout_error, delta) for share in HOLDOUT_SHARES
+        ),
+        target=None if target is None else float(target),
+        bits_allowed=None if target is None else _finite(max_bits(target, errors, n, delta)),
+        n_needed=None if needed is None or math.isinf(needed) else int(needed),
+    )
+
+
+def sweep(n: ArrayLike, train_error: float, bits: ArrayLike, confidence: float = 0.95) -> Sweep:
+    """The headline bound for every pair of a list of n and a list of bits; arguments as :func:`plan`."""
+    delta = _delta(confidence)
+    _check_error("train_error", train_error)
+    sizes = np.atleast_1d(np.asarray(n))
+    lengths = np.atleast_1d(np.asarray(bits, dtype=np.float64))
+    if sizes.ndim != 1 or lengths.ndim != 1 or sizes.size == 0 or lengths.size == 0:
+        raise ArgumentError(
+            f"n and bits must be lists of numbers, got shapes {sizes.shape} and {lengths.shape}"
+        )
+    if not bool((sizes >= 1).all()) or not bool((sizes == np.floor(sizes)).all()):
+        raise ArgumentError(f"n must hold whole numbers of at least 1, got {sizes.min()} to {sizes.max()}")
+    sizes = sizes.astype(np.int64)
+    errors = np.array([errors_at(train_error, int(size)) for size in sizes])
+    held = np.array([_held_out(0.1, int(size)) for size in sizes])
+    held_errors = np.array([errors_at(train_error, int(size)) for size in held])
+    return Sweep(
+        n=sizes,
+        bits=lengths,
+        train_error=float(train_error),
+        confidence=float(confidence),
+        bounds=occam_binomial(errors[:, None], sizes[:, None], lengths[None, :], delta),
+        holdout_tenth=holdout(held_errors, held, delta),
+    )
+
+
+def plan_figure(plan: Plan, path: str | Path) -> Path:
+    """Draw the bound of ``plan`` against the message size and against n, and save it (PNG, PDF or SVG by
+    suffix).
+
+    Returns the path written. Raises OutputError where the folder does not exist or the suffix is unknown.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    path = Path(path)
+    if path.suffix.lower() not in {".png", ".pdf", ".svg"}:
+        raise OutputError(f"a figure is written as .png, .pdf or .svg, got {path.name!r}")
+    if not path.parent.is_dir():
+        raise OutputError(f"the folder {str(path.parent)!r} does not exist: create it first")
+    figure = Figure(figsize=(9.0, 3.6), layout="constrained")
+    FigureCanvasAgg(figure)
+    by_bits, by_n = figure.subplots(1, 2, sharey=True)
+    _draw_bits(by_bits, plan)
+    _draw_n(by_n, plan)
+    # Written beside the target and moved into place, so that no half-written figure is left.
+    partial = path.with_name(f".{path.stem}.partial{path.suffix}")
+    try:
+        figure.savefig(partial, dpi=150)
+        partial.replace(path)
+    except OSError as error:
+        raise OutputError(f"cannot write {str(path)!r}: {error}") from error
+    finally:
+        partial.unlink(missing_ok=True)
+    return path
+
+
+def _draw_bits(axes: Any, plan: Plan) -> None:
+    most = max(plan.bits, plan.n / 8.0, *(item.break_even_bits or 0.0 for item in plan.holdouts), 16.0)
+    lengths = np.geomspace(1.0, 4.0 * most, 80)
+    curve = sweep(plan.n, plan.train_error, lengths, plan.confidence).bounds[0]
+    axes.plot(lengths, 100.0 * curve, label="compression bound")
+    axes.plot([max(plan.bits, 1.0)], [100.0 * plan.risk_bound], "o", color="C0", label="this plan")
+    for item, style in zip(plan.holdouts, ("--", ":"), strict=True):
+        label = f"{item.share:.0%} held out ({item.m:,})"
+        axes.axhline(100.0 * item.bound, color="C1", linestyle=style, label=label)
+    axes.axhline(100.0 * plan.train_error, color="0.5", linewidth=1.0, label="train error")
+    if plan.target is not None:
+        axes.axhline(100.0 * plan.target, color="C2", linewidth=1.0, label="target")
+    axes.set_xscale("log")
+    axes.set_xlabel("message size (bits)")
+    axes.set_ylabel(f"error bound at {plan.confidence:.4g} confidence (%)")
+    axes.set_title(f"n = {plan.n:,}")
+    axes.set_ylim(0.0, 100.0)
+    axes.legend(fontsize="small")
+
+
+def _draw_n(axes: Any, plan: Plan) -> None:
+    low, high = max(10.0, plan.n / 30.0), max(30.0 * plan.n, 3.0 * (plan.n_needed or 1))
+    sizes = np.unique(np.round(np.geomspace(low, high, 60)).astype(np.int64))
+    curves = sweep(sizes, plan.train_error, plan.bits, plan.confidence)
+    axes.plot(sizes, 100.0 * curves.bounds[:, 0], label="compression bound")
+    axes.plot([plan.n], [100.0 * plan.risk_bound], "o", color="C0")
+    axes.plot(sizes, 100.0 * curves.holdout_tenth, "--", color="C1", label="10% held out")
+    axes.axhline(100.0 * plan.train_error, color="0.5", linewidth=1.0, label="train error")
+    if plan.target is not None:
+        axes.axhline(100.0 * plan.target, color="C2", linewidth=1.0, label="target")
+    axes.set_xscale("log")
+    axes.set_xlabel("n (independent training examples)")
+    axes.set_title(f"{plan.bits:,.0f} bits")
+    axes.legend(fontsize="small")
+
+
+def _holdout_plan(share: float, n: int, errors: int, holdout_error: float, delta: float) -> HoldoutPlan:
+    m = _held_out(share, n)
+    wrong = errors_at(holdout_error, m)
+    return HoldoutPlan(
+        share=share,
+        m=m,
+        errors=wrong,
+        bound=float(holdout(wrong, m, delta)),
+        break_even_bits=_finite(holdout_break_even(errors, n, m, wrong, delta)),
+    )
+
+
+def _held_out(share: float, n: int) -> int:
+    return max(1, round(share * n))
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None
+
+
+def _delta(confidence: float) -> float:
+    if not 0.0 < confidence < 1.0:
+        raise ArgumentError(f"confidence must lie strictly between 0 and 1 (0.95 for 95 %), got {confidence}")
+    # 1 - 0.95 in floats is a little above 0.05; the decimal that was meant is the safe side as well.
+    return min(1.0 - confidence, round(1.0 - confidence, 15)) or math.ulp(1.0)
+
+
+def _check_error(name: str, value: float) -> None:
+    if not 0.0 <= value <= 1.0:
+        raise ArgumentError(f"{name} must be a fraction between 0 and 1, got {value}")
