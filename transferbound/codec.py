@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from transferbound.accounting.costs import checked_contexts, checked_symbols, header_choices
-from transferbound.accounting.header import Header, field_codes
+from transferbound.accounting.header import MAX_CANDIDATES, Header, field_codes
 from transferbound.accounting.symbols import Ints, SymbolModel
 from transferbound.errors import ArgumentError, MessageError
 
@@ -22,8 +22,8 @@ __all__ = ["MAGIC", "MAX_BYTES", "decode", "decode_header", "encode"]
 MAGIC = b"TB\x01"
 """First bytes of every message: name and version of the format."""
 
-MAX_BYTES = 2**24
-"""No message is longer; more is refused unread."""
+MAX_BYTES = 2**20
+"""No message is longer (eight million bits say nothing of any data set at hand); more is refused unread."""
 
 _DEFAULT_MAX_DIM = 2**20
 _BIT = constriction.stream.model.Bernoulli(perfect=False)
@@ -103,7 +103,7 @@ def encode(header: Header, symbols: ArrayLike, contexts: ArrayLike | None = None
         contexts: (d,) context ids, a function of the header alone; used when ``header.contexts``.
 
     Raises:
-        ArgumentError: symbols or contexts do not fit the header.
+        ArgumentError: symbols or contexts do not fit the header, or the message exceeds ``MAX_BYTES``.
     """
     header.validate()
     array = checked_symbols(symbols, header.levels)
@@ -116,7 +116,12 @@ def encode(header: Header, symbols: ArrayLike, contexts: ArrayLike | None = None
         for outcome, size in choices:
             encoder.choose(outcome, size)
     _model(header, contexts).run(encoder, array)
-    return MAGIC + encoder.finish()
+    data = MAGIC + encoder.finish()
+    if len(data) > MAX_BYTES:
+        raise ArgumentError(
+            f"the message takes {len(data)} bytes; use fewer symbols: at most {MAX_BYTES} fit"
+        )
+    return data
 
 
 def decode(
@@ -136,6 +141,7 @@ def decode(
 
     Raises:
         MessageError: the bytes are not exactly what ``encode`` writes for some message.
+        ArgumentError: ``candidates`` is out of range.
     """
     decoder = _open(data)
     header = _read_header(decoder, candidates)
@@ -173,6 +179,8 @@ def _open(data: bytes) -> _Decoder:
 
 
 def _read_header(decoder: _Decoder, candidates: int) -> Header:
+    if type(candidates) is not int or not 1 <= candidates <= MAX_CANDIDATES:
+        raise ArgumentError(f"candidates is {candidates!r}; it must be an integer in 1..{MAX_CANDIDATES}")
     known: dict[str, object] = {"candidates": candidates}
     for name, code in field_codes():
         known[name] = code(known).read(decoder.choose)

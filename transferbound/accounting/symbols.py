@@ -149,19 +149,33 @@ class SymbolModel:
         group is one block of one model.
         """
         count = len(where)
-        key = np.zeros(count, dtype=np.int64)
-        if self.contexts is not None:
-            key = self.contexts[where] << 24
-        if node is not None:
-            key = key | node
-        model = np.unique(key, return_inverse=True)[1]
+        if self.contexts is None and node is None:
+            starts = block_starts(count)
+            return np.arange(count), starts, np.zeros_like(starts), np.arange(len(starts))
+        model = self._models(where, node)
         by_model = np.argsort(model, kind="stable")
         sizes = np.bincount(model)
-        rank = np.empty(count, dtype=np.int64)
-        rank[by_model] = np.arange(count) - np.repeat(np.cumsum(sizes) - sizes, sizes)
-        number = np.searchsorted(block_starts(int(sizes.max())), rank, side="right") - 1
-        combined = number * len(sizes) + model
-        order = np.argsort(combined, kind="stable")
-        ordered = combined[order]
-        group_start = np.flatnonzero(np.diff(ordered, prepend=-1))
-        return order, group_start, ordered[group_start] % len(sizes), ordered[group_start] // len(sizes)
+        starts = block_starts(int(sizes.max()))
+        number_of_rank = np.repeat(np.arange(len(starts)), np.diff(np.append(starts, sizes.max())))
+        rank = np.arange(count) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+        number = number_of_rank[rank].astype(np.uint16)
+        by_number = np.argsort(number, kind="stable")
+        order = by_model[by_number]
+        number, model = number[by_number], model[order]
+        changed = (np.diff(model, prepend=0) != 0) | (np.diff(number.astype(np.int64), prepend=-1) != 0)
+        group_start = np.flatnonzero(changed)
+        return order, group_start, model[group_start].astype(np.int64), number[group_start].astype(np.int64)
+
+    def _models(self, where: Ints, node: Ints | None) -> NDArray[np.integer]:
+        """The number of the model of each decision: (context, node) pairs in ascending order."""
+        key = np.zeros(len(where), dtype=np.int64) if self.contexts is None else self.contexts[where] << 16
+        if node is not None:
+            key |= node
+        if int(key.max()) < 2**16:
+            used = np.bincount(key) > 0
+            number_of_key = np.cumsum(used) - 1
+        else:
+            keys, number_of_key = np.unique(key, return_inverse=True)
+            used, key = keys >= 0, np.arange(len(where))
+        # Sixteen bits where they suffice: numpy's stable sort of those takes linear time.
+        return number_of_key[key].astype(np.uint16 if int(used.sum()) <= 2**16 else np.int64)
