@@ -13,7 +13,9 @@ __all__ = ["BASE_KINDS", "SubspaceConfig"]
 #: The kinds of P; a sum of distinct kinds is written "film+kron".
 BASE_KINDS = ("dense", "kron-sum", "kron", "hashed", "film", "head", "modules", "lora")
 
-_MAX_DIM = 1 << 31
+_MAX_DIM = 1 << 22
+_MAX_SEED = (1 << 63) - 1
+_MAX_RANK = 1024
 _MAX_HEAD_SCALE = 64
 
 
@@ -24,7 +26,7 @@ class SubspaceConfig:
     Args:
         kind: one of ``BASE_KINDS``, or several joined by "+" (their offsets add up).
         dim: d, the number of coordinates.
-        seed: seed of P, in ``[0, 2**32)``.
+        seed: seed of P, in ``[0, 2**63)``.
         rank: rank of the factors; kind "lora" only.
         modules: comma-separated shell patterns (``"layer4.*,fc"``), each matched against the names of
             parameters and of the modules that hold them; kind "modules" only.
@@ -45,8 +47,8 @@ class SubspaceConfig:
         _check_kind(self.kind)
         for name, low, high in (
             ("dim", 1, _MAX_DIM),
-            ("seed", 0, (1 << 32) - 1),
-            ("rank", 1, 1 << 16),
+            ("seed", 0, _MAX_SEED),
+            ("rank", 1, _MAX_RANK),
             ("head_scale", -_MAX_HEAD_SCALE, _MAX_HEAD_SCALE),
         ):
             value = getattr(self, name)

@@ -53,7 +53,8 @@ def decode_offset_(
     projection = build_projection(config, layout)
     if projection.exact_bound(q) >= _EXACT:
         raise SubspaceError(
-            f"the largest coordinate, {int(np.abs(q).max())}, is too large to decode exactly: use a larger step"
+            f"the largest coordinate, {int(np.abs(q).max())}, is too large to decode exactly: "
+            "use a larger step"
         )
     q64 = torch.from_numpy(q).to(torch.float64)
     parameters = dict(module.named_parameters())

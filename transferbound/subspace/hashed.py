@@ -15,7 +15,7 @@ from torch import Tensor
 
 from transferbound.errors import SubspaceError
 from transferbound.subspace.config import SubspaceConfig
-from transferbound.subspace.layout import FILM_ROLES, Layout
+from transferbound.subspace.layout import FILM_ROLES, Layout, all_scales
 from transferbound.subspace.projection import ExactTerm, Projection
 from transferbound.subspace.rowhash import RowHash
 
@@ -32,10 +32,8 @@ class HashedProjection(Projection):
     def __init__(self, kind: str, dim: int, config: SubspaceConfig, layout: Layout) -> None:
         self.kind = kind
         touched = _touched(kind, config, layout)
-        scales = {
-            i: layout.specs[i].scale * (config.head_factor if layout.specs[i].role == "head" else 1.0)
-            for i in touched
-        }
+        everything = all_scales(layout, config.head_factor, 1.0)
+        scales = {i: everything[i] for i in touched}
         super().__init__(dim, layout, touched, scales)
         self.require_dim_at_most(self.touched_size)
         self._slot = {index: slot for slot, index in enumerate(touched)}

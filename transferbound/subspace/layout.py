@@ -11,12 +11,19 @@ import dataclasses
 import math
 from collections.abc import Iterable
 
-import torch
 from torch import nn
 
 from transferbound.errors import SubspaceError
 
-__all__ = ["FILM_ROLES", "ROLES", "Layout", "TensorSpec", "build_layout"]
+__all__ = [
+    "FILM_ROLES",
+    "ROLES",
+    "Layout",
+    "TensorSpec",
+    "all_scales",
+    "build_layout",
+    "nearest_power_of_two",
+]
 
 ROLES = ("norm_scale", "norm_shift", "bias", "head", "embedding", "weight")
 
@@ -165,13 +172,21 @@ def _scale(
             # The size of the layer's output for inputs of size one.
             weight = parameters[sibling]
             size = rms[sibling] or _fan_in(weight, owner) ** -0.5
-            return _power_of_two(size * math.sqrt(_fan_in(weight, owner)))
-        return _power_of_two(rms[name] or 1.0)
+            return nearest_power_of_two(size * math.sqrt(_fan_in(weight, owner)))
+        return nearest_power_of_two(rms[name] or 1.0)
     fallback = 1.0 if role == "norm_scale" else _fan_in(p, owner) ** -0.5
-    return _power_of_two(rms[name] or fallback)
+    return nearest_power_of_two(rms[name] or fallback)
 
 
-def _power_of_two(value: float) -> float:
+def all_scales(layout: Layout, head_factor: float, norm: float) -> dict[int, float]:
+    """For each tensor its scale times ``norm``, and times ``head_factor`` for the head."""
+    return {
+        i: spec.scale * norm * (head_factor if spec.role == "head" else 1.0)
+        for i, spec in enumerate(layout.specs)
+    }
+
+
+def nearest_power_of_two(value: float) -> float:
     """The power of two nearest to ``value`` on a logarithmic scale."""
     mantissa, exponent = math.frexp(value)
     return math.ldexp(1.0, exponent if mantissa >= 0.7071067811865476 else exponent - 1)

@@ -100,7 +100,7 @@ class SubspaceModel(nn.Module):
         """The coordinates as the model uses them: after the quantizer, if there is one. Shape [dim]."""
         if self.quantizer is None:
             return self.coordinates
-        with torch.autocast(self.coordinates.device.type, enabled=False):
+        with self._full_precision():
             used = self.quantizer(self.coordinates)
         if used.shape != self.coordinates.shape:
             raise SubspaceError(
@@ -111,7 +111,7 @@ class SubspaceModel(nn.Module):
     @torch.compiler.disable
     def sync(self) -> None:
         """Writes theta into the model's parameters if the coordinates changed. Forward does so itself."""
-        with torch.no_grad():
+        with torch.no_grad(), self._full_precision():
             w = self.used_coordinates().detach().to(self.coordinates.dtype)
             # By value: an optimizer that writes to .data leaves no trace in a version counter.
             if self._written is not None and torch.equal(w, self._written):
@@ -122,6 +122,10 @@ class SubspaceModel(nn.Module):
             ):
                 self._write(index, parameter.data, base)
             self._written = w.clone()
+            torch.clear_autocast_cache()  # it holds casts of the old theta
+
+    def _full_precision(self) -> torch.autocast:
+        return torch.autocast(self.coordinates.device.type, enabled=False)
 
     def _write(self, index: int, data: Tensor, base: Tensor) -> None:
         if data.dtype == self.coordinates.dtype and data.is_contiguous():
@@ -223,10 +227,12 @@ class SubspaceModel(nn.Module):
             # Once for each backward pass, when all its hooks have run (reentrant ones end on their own).
             torch.autograd.Variable._execution_engine.queue_callback(lambda: self._flush(task))
         index = self.projection.touched[position]
-        self.projection.project(self._point, index, grad.reshape(-1), self._totals[task])
+        with self._full_precision():
+            self.projection.project(self._point, index, grad.reshape(-1), self._totals[task])
 
     def _flush(self, task: int) -> None:
-        gradient = self.projection.fold(self._totals.pop(task))
+        with torch.no_grad(), self._full_precision():
+            gradient = self.projection.fold(self._totals.pop(task))
         with torch.enable_grad():
             used = self.used_coordinates()
         if used is not self.coordinates:
@@ -239,8 +245,8 @@ class SubspaceModel(nn.Module):
     def reduce_gradient(self, accelerator: Any) -> None:
         """Averages the gradient over processes: d numbers and the quantizer's, never D.
 
-        Call it after the last backward pass of a step and before ``optimizer.step()``; then the model needs no
-        ``DistributedDataParallel`` around it.
+        Call it after the last backward pass of a step and before ``optimizer.step()``; then the model
+        needs no ``DistributedDataParallel`` around it.
 
         Args:
             accelerator: an ``accelerate.Accelerator`` (or anything with its ``reduce``).

@@ -7,7 +7,6 @@ in float64, in whatever order, which is what the decoder relies on.
 
 from __future__ import annotations
 
-import math
 from abc import ABC, abstractmethod
 from typing import Any
 
@@ -19,16 +18,10 @@ from torch import Tensor
 from transferbound.errors import SubspaceError
 from transferbound.subspace.layout import Layout
 
-__all__ = ["ExactTerm", "Projection", "nearest_power_of_two"]
+__all__ = ["ExactTerm", "Projection"]
 
 #: ``(factor, power, integers)``: the part ``factor * step**power * integers`` of an offset.
 ExactTerm = tuple[float, int, Tensor]
-
-
-def nearest_power_of_two(value: float) -> float:
-    """The power of two nearest to ``value > 0`` on a logarithmic scale."""
-    mantissa, exponent = math.frexp(value)
-    return math.ldexp(1.0, exponent if mantissa >= 0.7071067811865476 else exponent - 1)
 
 
 class Projection(ABC):
