@@ -11,7 +11,7 @@ import numpy as np
 
 from transferbound.errors import DataError
 
-__all__ = ["Columns", "choose_columns", "read_groups", "read_labels"]
+__all__ = ["Columns", "choose_columns", "choose_inputs", "read_groups", "read_labels"]
 
 _LABEL_NAMES = ("label", "labels")
 # Text columns of well-known tasks, looked for in this order.
@@ -53,26 +53,49 @@ def choose_columns(
         DataError: a named column is absent or of the wrong type; no candidate, or several.
     """
     features = table.features
+    _check_present(features, name, (label_column, group_column))
+    label = label_column or _find_label(features, name)
+    modality, inputs = choose_inputs(table, name, image_column, text_columns, {label, group_column})
+    return Columns(modality, inputs, label, group_column)
+
+
+def choose_inputs(
+    table: Any,
+    name: str,
+    image_column: str | None,
+    text_columns: str | Sequence[str] | None,
+    taken: set[str | None],
+) -> tuple[str, tuple[str, ...]]:
+    """Modality and input columns: those named, or the only candidates outside ``taken``.
+
+    Raises:
+        DataError: a named column is absent or of the wrong type; no candidate, or several.
+    """
+    features = table.features
     texts_named = (text_columns,) if isinstance(text_columns, str) else tuple(text_columns or ())
-    for column in (image_column, *texts_named, label_column, group_column):
-        if column is not None and column not in features:
-            raise DataError(f"the data set {name} has no column {column!r}; it has {_listed(features)}")
+    _check_present(features, name, (image_column, *texts_named))
     if image_column is not None and texts_named:
         raise DataError("an image column and text columns were both named; a prior reads one of them")
-    label = label_column or _find_label(features, name)
-    taken = {label, group_column}
     if texts_named or image_column is not None:
         inputs = texts_named or (str(image_column),)
         modality = "text" if texts_named else "image"
     else:
         modality, inputs = _find_inputs(features, name, taken)
     if len(inputs) > 2:
-        raise DataError(f"{len(inputs)} text columns were named ({', '.join(inputs)}); give one, or two for pairs")
+        raise DataError(
+            f"{len(inputs)} text columns were named ({', '.join(inputs)}); give one, or two for pairs"
+        )
     for column in inputs:
-        right = _is_text(features[column]) if modality == "text" else isinstance(features[column], datasets.Image)
-        if not right:
-            raise DataError(f"column {column} of the data set {name} holds {features[column]}, not {modality}s")
-    return Columns(modality, inputs, label, group_column)
+        feature = features[column]
+        if not (_is_text(feature) if modality == "text" else isinstance(feature, datasets.Image)):
+            raise DataError(f"column {column} of the data set {name} holds {feature}, not {modality}s")
+    return modality, inputs
+
+
+def _check_present(features: Any, name: str, columns: tuple[str | None, ...]) -> None:
+    for column in columns:
+        if column is not None and column not in features:
+            raise DataError(f"the data set {name} has no column {column!r}; it has {_listed(features)}")
 
 
 def _find_label(features: Any, name: str) -> str:
@@ -83,7 +106,8 @@ def _find_label(features: Any, name: str) -> str:
             return candidates[0]
         if len(candidates) > 1:
             raise DataError(
-                f"the data set {name} has several label columns ({', '.join(candidates)}); name one with label_column"
+                f"the data set {name} has several label columns ({', '.join(candidates)}); "
+                "name one with label_column"
             )
     raise DataError(
         f"the data set {name} has no label column; its columns are {_listed(features)}. "
@@ -98,7 +122,9 @@ def _find_inputs(features: Any, name: str, taken: set[str | None]) -> tuple[str,
     if len(images) == 1:
         return "image", (images[0],)
     if len(images) > 1:
-        raise DataError(f"the data set {name} has several image columns ({', '.join(images)}); name image_column")
+        raise DataError(
+            f"the data set {name} has several image columns ({', '.join(images)}); name image_column"
+        )
     for known in _TEXT_NAMES:
         if set(known) <= set(texts):
             return "text", known
@@ -106,12 +132,15 @@ def _find_inputs(features: Any, name: str, taken: set[str | None]) -> tuple[str,
         return "text", (texts[0],)
     if texts:
         raise DataError(
-            f"the data set {name} has several text columns ({', '.join(texts)}); name one, or a pair, with text_columns"
+            f"the data set {name} has several text columns ({', '.join(texts)}); "
+            "name one, or a pair, with text_columns"
         )
     raise DataError(f"the data set {name} has no image or text column; its columns are {_listed(features)}")
 
 
-def read_labels(table: Any, column: str, name: str, num_classes: int | None) -> tuple[np.ndarray, tuple[str, ...], str]:
+def read_labels(
+    table: Any, column: str, name: str, num_classes: int | None
+) -> tuple[np.ndarray, tuple[str, ...], str]:
     """Labels int64 [n], class names, and who declared the classes (``features`` or ``user``).
 
     Raises:
@@ -130,7 +159,8 @@ def read_labels(table: Any, column: str, name: str, num_classes: int | None) -> 
     if array.null_count:
         row = int(np.flatnonzero(np.asarray(array.is_null()))[0])
         raise DataError(
-            f"the data set {name} has {array.null_count} rows without a label (the first is row {row}); drop them"
+            f"the data set {name} has {array.null_count} rows without a label (the first is row {row}); "
+            "drop them"
         )
     labels = np.asarray(array.to_numpy(zero_copy_only=False)).astype(np.int64)
     names = _class_names(feature, dtype, labels, column, name, num_classes)
@@ -157,12 +187,14 @@ def _class_names(
     if isinstance(feature, datasets.ClassLabel) or dtype == "bool":
         names = ("False", "True") if dtype == "bool" else tuple(str(item) for item in feature.names)
         if num_classes not in (None, len(names)):
-            raise DataError(f"num_classes is {num_classes}, but the data set {name} declares {len(names)} classes")
+            raise DataError(
+                f"num_classes is {num_classes}, but the data set {name} declares {len(names)} classes"
+            )
         return names
     if num_classes is None:
         raise DataError(
-            f"the label column {column} of the data set {name} is of bare integers ({labels.min()} to {labels.max()} "
-            "here) and declares no classes; say how many classes the task has with num_classes (--num-classes)"
+            f"the label column {column} of the data set {name} is of bare integers ({labels.min()} to "
+            f"{labels.max()} here) and declares no classes; say how many there are with num_classes"
         )
     return tuple(str(index) for index in range(num_classes))
 
@@ -177,12 +209,16 @@ def read_groups(table: Any, column: str, name: str) -> np.ndarray:
     values = values.combine_chunks() if hasattr(values, "combine_chunks") else values
     if values.null_count:
         row = int(np.flatnonzero(np.asarray(values.is_null()))[0])
-        raise DataError(f"the data set {name} has no value in group column {column} of row {row}; every row needs one")
+        raise DataError(
+            f"the data set {name} has no value in group column {column} of row {row}; every row needs one"
+        )
     try:
         codes = values.dictionary_encode().indices.to_numpy(zero_copy_only=False)
     except (NotImplementedError, TypeError, ValueError) as error:
-        raise DataError(f"the group column {column} of the data set {name} holds {values.type}; "
-                        "it must hold numbers or strings") from error
+        raise DataError(
+            f"the group column {column} of the data set {name} holds {values.type}; "
+            "it must hold numbers or strings"
+        ) from error
     return np.asarray(codes, dtype=np.int64)
 
 

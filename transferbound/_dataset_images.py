@@ -47,7 +47,9 @@ def _decode(cell: Any, row: int, column: str, name: str) -> Image.Image:
             image = Image.open(io.BytesIO(content))
             image.load()
     except (UnidentifiedImageError, OSError, SyntaxError, ValueError, EOFError) as error:
-        raise DataError(f"{where} an image that cannot be decoded ({' '.join(str(error).split())})") from error
+        raise DataError(
+            f"{where} an image that cannot be decoded ({' '.join(str(error).split())})"
+        ) from error
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise DataError(f"{where} an image of too many pixels ({error})") from error
     if image.mode in _DEEP:

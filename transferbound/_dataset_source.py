@@ -36,7 +36,9 @@ def open_split(name: str, *, config: str | None, split: str, revision: str | Non
     if not name.strip():
         raise DataError("the data set's name is empty; give a Hub id or a local folder")
     if path.exists() and revision is not None:
-        raise DataError(f"revision {revision} was given, but the data set {name} is a local path; leave it out")
+        raise DataError(
+            f"revision {revision} was given, but the data set {name} is a local path; leave it out"
+        )
     if path.exists() and not path.is_dir():
         raise DataError(f"the data set {name} is a file; give the folder that holds it")
     if (path / "dataset_dict.json").is_file() or (path / "state.json").is_file():
@@ -59,7 +61,9 @@ def _from_disk(path: Path, name: str) -> Any:
     return loaded if isinstance(loaded, dict) else {str(loaded.split or "train"): loaded}
 
 
-def _from_hub_or_folder(name: str, path: Path, config: str | None, revision: str | None) -> tuple[Any, str | None]:
+def _from_hub_or_folder(
+    name: str, path: Path, config: str | None, revision: str | None
+) -> tuple[Any, str | None]:
     target = str(path) if path.is_dir() else name
     try:
         with _quiet():

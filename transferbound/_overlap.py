@@ -67,9 +67,7 @@ def _prefix_hashes(codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         powers = np.cumprod(np.concatenate(([np.uint64(1)], np.full(len(codes), _BASE, dtype=np.uint64))))
         prefix = np.concatenate(([np.uint64(0)], np.cumsum(codes * powers[:-1], dtype=np.uint64)))
         inverse = np.uint64(pow(int(_BASE), -1, 1 << 64))
-        inverses = np.cumprod(
-            np.concatenate(([np.uint64(1)], np.full(len(codes), inverse, dtype=np.uint64)))
-        )
+        inverses = np.cumprod(np.concatenate(([np.uint64(1)], np.full(len(codes), inverse, dtype=np.uint64))))
     return prefix, inverses
 
 

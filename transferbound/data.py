@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from transferbound._dataset_columns import choose_columns, read_groups, read_labels
+from transferbound._dataset_columns import choose_columns, choose_inputs, read_groups, read_labels
 from transferbound._dataset_source import open_split
 from transferbound.errors import DataError, PriorError
 
@@ -19,36 +19,138 @@ if TYPE_CHECKING:
 
     from transferbound.priors import Prior
 
-__all__ = ["LabelledData", "check_modality"]
+__all__ = ["Examples", "LabelledData", "check_modality"]
 
 _BATCH = 1000
 
 
 @dataclass(frozen=True)
-class LabelledData:
-    """One split of a labelled data set. Make one with :meth:`load`.
+class Examples:
+    """Rows of images or texts, labelled or not. Make one with :meth:`open`.
 
     Attributes:
         name, config, revision, split: where it came from; ``revision`` is a commit where one is known.
-        labels: int64 [n], each in [0, num_classes).
-        class_names: one name a class, in the declared order.
-        classes_from: ``features`` (declared by the data set) or ``user`` (declared by ``num_classes=``).
         modality: ``image`` or ``text``.
         columns: the columns read: ``{"image" or "text": [...], "label": ..., "group": ...}``.
-        groups: int64 [n], the unit that each row belongs to, or None where each row is its own.
     """
 
     name: str
     config: str | None
     revision: str | None
     split: str
+    modality: str
+    columns: dict[str, Any]
+    _table: Any = field(repr=False)
+
+    @classmethod
+    def open(
+        cls,
+        name: str,
+        *,
+        split: str = "train",
+        config: str | None = None,
+        revision: str | None = None,
+        image_column: str | None = None,
+        text_columns: str | Sequence[str] | None = None,
+    ) -> Examples:
+        """Open one split without asking for labels: pretraining data to compare with, say.
+
+        Raises:
+            DataError: unknown data set, configuration, split or column; no rows.
+        """
+        source = open_split(name, config=config, split=split, revision=revision)
+        modality, inputs = choose_inputs(source.table, name, image_column, text_columns, set())
+        columns = {modality: list(inputs)}
+        return Examples(name, source.config, source.revision, split, modality, columns, source.table)
+
+    @property
+    def n(self) -> int:
+        """Number of rows."""
+        return int(self._table.num_rows)
+
+    @property
+    def is_pairs(self) -> bool:
+        """Whether each row holds two texts."""
+        return self.modality == "text" and len(self.columns["text"]) == 2
+
+    def texts(self) -> Iterator[tuple[list[str], list[str] | None]]:
+        """Batches of rows in order: the texts and, for pairs, the second texts.
+
+        Raises:
+            DataError: a row without text.
+        """
+        names = self.columns["text"]
+        for start in range(0, self.n, _BATCH):
+            batch = self._table[start : start + _BATCH]
+            for name in names:
+                for offset, value in enumerate(batch[name]):
+                    if not isinstance(value, str):
+                        raise DataError(
+                            f"the data set {self.name} has no text in column {name} of row "
+                            f"{start + offset} ({value!r}); drop the row"
+                        )
+            yield batch[names[0]], (batch[names[1]] if len(names) == 2 else None)
+
+    def images(self) -> Iterator[Image.Image]:
+        """Decoded images in order.
+
+        Raises:
+            DataError: a missing or undecodable image.
+        """
+        from transferbound._dataset_images import decode_images
+
+        return decode_images(self._table, self.columns["image"][0], self.name)
+
+    @property
+    def row_hashes(self) -> np.ndarray:
+        """uint8 [n, 32]: sha256 of each row's pixels or text, without its label."""
+        return self._summary[0]
+
+    @property
+    def is_greyscale(self) -> bool:
+        """Whether every image is of one channel."""
+        return self._summary[1]
+
+    def text_rows(self) -> Iterator[tuple[str, ...]]:
+        """The one or two texts of each row, in order."""
+        for first, second in self.texts():
+            yield from zip(first, second, strict=True) if second is not None else ((t,) for t in first)
+
+    @cached_property
+    def _summary(self) -> tuple[np.ndarray, bool]:
+        """Row hashes and whether all is grey, in one pass: decoding images is what costs."""
+        hashes = np.empty((self.n, 32), dtype=np.uint8)
+        grey = self.modality == "image"
+        for row, (content, mode) in enumerate(self._contents()):
+            hashes[row] = np.frombuffer(hashlib.sha256(content).digest(), dtype=np.uint8)
+            grey = grey and mode == "L"
+        return hashes, grey
+
+    def _contents(self) -> Iterator[tuple[bytes, str]]:
+        if self.modality == "text":
+            for parts in self.text_rows():
+                yield "\x1e".join(parts).encode("utf-8", errors="surrogatepass"), "text"
+        else:
+            for image in self.images():
+                head = f"{image.mode}\0{image.size[0]}x{image.size[1]}\0".encode()
+                yield head + image.tobytes(), image.mode
+
+
+@dataclass(frozen=True)
+class LabelledData(Examples):
+    """One split of a labelled data set. Make one with :meth:`load`.
+
+    Attributes:
+        labels: int64 [n], each in [0, num_classes).
+        class_names: one name a class, in the declared order.
+        classes_from: ``features`` (declared by the data set) or ``user`` (declared by ``num_classes=``).
+        groups: int64 [n], the unit that each row belongs to, or None where each row is its own.
+    """
+
     labels: np.ndarray
     class_names: tuple[str, ...]
     classes_from: str
-    modality: str
-    columns: dict[str, Any]
     groups: np.ndarray | None
-    _table: Any = field(repr=False)
 
     @classmethod
     def load(
@@ -66,10 +168,10 @@ class LabelledData:
     ) -> LabelledData:
         """Load one split by ``datasets.load_dataset``.
 
-        ``name`` is a Hub id, a folder that ``load_dataset`` reads, or one that ``save_to_disk`` wrote. Columns
-        that are not named are found where there is only one candidate. The number of classes comes from the
-        declared features; a label column of bare integers wants ``num_classes``, because a number read off
-        the training labels would be a choice made with the data in view.
+        ``name`` is a Hub id, a folder that ``load_dataset`` reads, or one that ``save_to_disk`` wrote.
+        Columns that are not named are found where there is only one candidate. The number of classes comes
+        from the declared features; a label column of bare integers wants ``num_classes``, because a number
+        read off the training labels would be a choice made with the data in view.
 
         Raises:
             DataError: unknown data set, configuration, split or column; labels missing, not integers or
@@ -94,11 +196,6 @@ class LabelledData:
         )
 
     @property
-    def n(self) -> int:
-        """Number of rows."""
-        return len(self.labels)
-
-    @property
     def n_units(self) -> int:
         """Number of independent units: groups where a group column is named, else rows."""
         return self.n if self.groups is None else int(self.groups.max()) + 1
@@ -106,46 +203,6 @@ class LabelledData:
     @property
     def num_classes(self) -> int:
         return len(self.class_names)
-
-    @property
-    def is_pairs(self) -> bool:
-        """Whether each row holds two texts."""
-        return self.modality == "text" and len(self.columns["text"]) == 2
-
-    def texts(self) -> Iterator[tuple[list[str], list[str] | None]]:
-        """Batches of rows in order: the texts and, for pairs, the second texts.
-
-        Raises:
-            DataError: a row without text.
-        """
-        names = self.columns["text"]
-        for start in range(0, self.n, _BATCH):
-            batch = self._table[start : start + _BATCH]
-            for name in names:
-                for offset, value in enumerate(batch[name]):
-                    if not isinstance(value, str):
-                        raise DataError(
-                            f"the data set {self.name} has no text in column {name} of row {start + offset} ({value!r})"
-                        )
-            yield batch[names[0]], (batch[names[1]] if len(names) == 2 else None)
-
-    def images(self) -> Iterator[Image.Image]:
-        """Decoded images in order.
-
-        Raises:
-            DataError: a missing or undecodable image.
-        """
-        from transferbound._dataset_images import decode_images
-
-        return decode_images(self._table, self.columns["image"][0], self.name)
-
-    @cached_property
-    def row_hashes(self) -> np.ndarray:
-        """uint8 [n, 32]: sha256 of each row's pixels or text, without its label."""
-        hashes = np.empty((self.n, 32), dtype=np.uint8)
-        for row, content in enumerate(self._contents()):
-            hashes[row] = np.frombuffer(hashlib.sha256(content).digest(), dtype=np.uint8)
-        return hashes
 
     @cached_property
     def fingerprint(self) -> str:
@@ -170,7 +227,7 @@ class LabelledData:
         distinct, first = np.unique(self.row_hashes.view("V32").ravel(), return_index=True)
         found = {"rows": self.n, "exact_duplicate_rows": self.n - len(distinct)}
         if self.modality == "text":
-            texts = [" \x1e ".join(parts) for parts in self._text_rows()]
+            texts = [" \x1e ".join(parts) for parts in self.text_rows()]
             contained = contained_rows(texts)
             found["contained_rows"] = int(contained.sum())
             found["standalone_rows"] = int((~contained[first]).sum())
@@ -192,18 +249,6 @@ class LabelledData:
             "classes_from": self.classes_from,
         }
 
-    def _text_rows(self) -> Iterator[tuple[str, ...]]:
-        for first, second in self.texts():
-            yield from zip(first, second, strict=True) if second is not None else ((t,) for t in first)
-
-    def _contents(self) -> Iterator[bytes]:
-        if self.modality == "text":
-            for parts in self._text_rows():
-                yield "\x1e".join(parts).encode("utf-8", errors="surrogatepass")
-        else:
-            for image in self.images():
-                yield f"{image.mode}\0{image.size[0]}x{image.size[1]}\0".encode() + image.tobytes()
-
 
 def check_modality(prior: Prior, data: LabelledData) -> None:
     """Refuse a text model on images and an image model on text.
@@ -213,6 +258,6 @@ def check_modality(prior: Prior, data: LabelledData) -> None:
     """
     if prior.modality != data.modality:
         raise PriorError(
-            f"the prior {prior.name} reads {prior.modality}s and the data set {data.name} holds {data.modality}s "
-            f"(column {data.columns[data.modality][0]}); choose a prior for {data.modality}s"
+            f"the prior {prior.name} reads {prior.modality}s and the data set {data.name} holds "
+            f"{data.modality}s (column {data.columns[data.modality][0]}); choose a prior for {data.modality}s"
         )

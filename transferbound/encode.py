@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+import PIL
 import torch
 from tqdm import tqdm
 
@@ -44,7 +45,10 @@ class EncodedData:
         raise NotImplementedError
 
     def batches(
-        self, batch_size: int, order: torch.Tensor | np.ndarray | None = None, device: torch.device | str | None = None
+        self,
+        batch_size: int,
+        order: torch.Tensor | np.ndarray | None = None,
+        device: torch.device | str | None = None,
     ) -> Iterator[tuple[np.ndarray, dict[str, torch.Tensor], torch.Tensor]]:
         """(indices, batch, labels) over all rows, or over ``order``; the last batch may be smaller."""
         if batch_size < 1:
@@ -141,7 +145,8 @@ def encode(
     """
     if preprocessing.modality != data.modality:
         raise PriorError(
-            f"the preprocessing is for {preprocessing.modality}s and the data set {data.name} holds {data.modality}s"
+            f"the preprocessing is for {preprocessing.modality}s and the data set {data.name} holds "
+            f"{data.modality}s; choose a prior for {data.modality}s"
         )
     if isinstance(preprocessing, ImagePreprocessing):
         return EncodedImages(_pixels(preprocessing, data, cache_dir, progress), data.labels, preprocessing)
@@ -167,7 +172,10 @@ def _encode_texts(preprocessing: TextPreprocessing, data: LabelledData, progress
 
 
 def _pixels(
-    preprocessing: ImagePreprocessing, data: LabelledData, cache_dir: str | os.PathLike[str] | None, progress: bool
+    preprocessing: ImagePreprocessing,
+    data: LabelledData,
+    cache_dir: str | os.PathLike[str] | None,
+    progress: bool,
 ) -> np.ndarray:
     greyscale = _is_greyscale(preprocessing, data)
     side = preprocessing.input_size
@@ -177,9 +185,11 @@ def _pixels(
         _fill(pixels, preprocessing, data, greyscale, progress)
         return pixels
     folder = default_cache_dir() if cache_dir is None else Path(cache_dir)
-    # Row order is part of the key: the data's fingerprint leaves it out.
+    # Row order is part of the key (the data's fingerprint leaves it out), and so is the resizing code.
     order = hashlib.sha256(data.row_hashes.tobytes()).hexdigest()
-    key = hashlib.sha256(f"{_FORMAT}\0{order}\0{preprocessing.fingerprint}\0{shape}".encode()).hexdigest()
+    key = hashlib.sha256(
+        f"{_FORMAT}\0{PIL.__version__}\0{order}\0{preprocessing.fingerprint}\0{shape}".encode()
+    ).hexdigest()
     path = folder / f"pixels-{key[:40]}.npy"
     kept = _open_cached(path, shape)
     return kept if kept is not None else _write_cached(path, shape, preprocessing, data, greyscale, progress)
@@ -188,7 +198,7 @@ def _pixels(
 def _is_greyscale(preprocessing: ImagePreprocessing, data: LabelledData) -> bool:
     if preprocessing.channels == 1:
         return True
-    return preprocessing.channelwise and all(image.mode == "L" for image in data.images())
+    return preprocessing.channelwise and data.is_greyscale
 
 
 def _fill(
@@ -224,7 +234,9 @@ def _write_cached(
         del pixels
         partial.replace(path)
     except OSError as error:
-        raise OutputError(f"the cache folder {path.parent} cannot be written ({error}); name another") from error
+        raise OutputError(
+            f"the cache folder {path.parent} cannot be written ({error}); name another"
+        ) from error
     finally:
         partial.unlink(missing_ok=True)
     kept = _open_cached(path, shape)

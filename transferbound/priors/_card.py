@@ -6,11 +6,10 @@ import re
 from pathlib import Path
 from typing import Any
 
-import yaml
+from huggingface_hub import metadata_load
 
 __all__ = ["licence", "provenance"]
 
-_FRONT_MATTER = re.compile(r"\A\s*---\s*\n(.*?)\n---\s*(?:\n|\Z)", re.DOTALL)
 _MAX_CHARACTERS = 2000
 
 
@@ -50,15 +49,10 @@ def _read_card(path: Path) -> dict[str, Any]:
     title = re.search(r"^#\s+(.+)$", text, re.MULTILINE)
     if title:
         found["title"] = title.group(1).strip()[:200]
-    match = _FRONT_MATTER.match(text)
-    if match is None:
-        return found
     try:
-        data = yaml.safe_load(match.group(1))
-    except yaml.YAMLError as error:
-        return {**found, "card_error": f"the card's metadata is not YAML: {str(error)[:200]}"}
-    if not isinstance(data, dict):
-        return found
+        data = metadata_load(path) or {}
+    except Exception as error:  # whatever a hand-written card makes the YAML reader raise
+        return {**found, "card_error": f"the card's metadata cannot be read: {str(error)[:200]}"}
     if isinstance(data.get("license"), str):
         found["license"] = data["license"]
     for key in ("datasets", "base_model", "tags", "dataset_tags"):

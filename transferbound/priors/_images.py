@@ -26,7 +26,9 @@ def image_preprocessing(folder: Path, name: str, config: Any, input_size: int) -
     geometry = _ProcessorGeometry(processor, input_size)
     sides = {geometry(Image.new("RGB", size)).size for size in ((64, 48), (48, 64), (300, 200))}
     if len(sides) != 1 or len(set(next(iter(sides)))) != 1:
-        raise PriorError(f"the prior {name} gives images of differing or oblong size; only squares are supported")
+        raise PriorError(
+            f"the prior {name} gives images of differing or oblong size; only squares are supported"
+        )
     channels = int(getattr(config, "num_channels", 3) or 3)
     if channels != 3:
         raise PriorError(f"the prior {name} reads {channels} channels; transformers priors must read 3")
@@ -34,7 +36,12 @@ def image_preprocessing(folder: Path, name: str, config: Any, input_size: int) -
     rescale = bool(getattr(processor, "do_rescale", True))
     described = {key: _plain(getattr(processor, key, None)) for key in _DESCRIBED}
     if input_size:
-        described = {"do_resize": True, "size": input_size, "resample": described["resample"], "crop": "squash"}
+        described = {
+            "do_resize": True,
+            "size": input_size,
+            "resample": described["resample"],
+            "crop": "squash",
+        }
     return ImagePreprocessing(
         input_size=int(next(iter(sides))[0]),
         channels=3,
@@ -56,7 +63,9 @@ class _ProcessorGeometry:
 
     def __call__(self, image: Image.Image) -> Image.Image:
         if self._size:
-            resample = Image.Resampling.BILINEAR if self._resample is None else Image.Resampling(self._resample)
+            resample = (
+                Image.Resampling.BILINEAR if self._resample is None else Image.Resampling(self._resample)
+            )
             return image.resize((self._size, self._size), resample)
         greyscale = image.mode == "L"
         output = self._processor(
@@ -93,4 +102,8 @@ def _plain(value: Any) -> Any:
         return {str(key): _plain(item) for key, item in sorted(value.items())}
     if hasattr(value, "items"):
         return {str(key): _plain(item) for key, item in sorted(dict(value).items())}
-    return {k: _plain(v) for k, v in sorted(vars(value).items()) if v is not None} if hasattr(value, "__dict__") else str(value)
+    return (
+        {k: _plain(v) for k, v in sorted(vars(value).items()) if v is not None}
+        if hasattr(value, "__dict__")
+        else str(value)
+    )

@@ -81,7 +81,7 @@ class Prior:
         return cls(resolve(name, revision))
 
     def build(self, num_classes: int, head_seed: int = 0, input_size: int = 0) -> nn.Module:
-        """A fresh module in eval mode, float32 on the CPU, whose ``forward(**batch)`` gives logits [B, num_classes].
+        """A fresh float32 module in eval mode, on the CPU; ``forward(**batch)`` gives [B, num_classes].
 
         Every value is a function of the checkpoint and the arguments: torch's random state is neither read
         nor moved. The checkpoint's own head is kept where it has ``num_classes`` classes and ``head_seed``
@@ -98,11 +98,13 @@ class Prior:
         module = self._backend.skeleton(num_classes, input_size)
         state = self._backend.state(input_size)
         keeps_head = num_classes == self._backend.own_classes and head_seed == 0
-        fresh = {} if keeps_head else {name: None for name in self._head}
+        fresh = () if keeps_head else self._head
         target = module.state_dict()
         strangers = sorted((set(target) ^ set(state)) - set(self._head))
         if strangers:
-            raise PriorError(f"the prior {self.name} cannot be built: tensors {', '.join(strangers[:8])} differ")
+            raise PriorError(
+                f"the prior {self.name} cannot be built: tensors {', '.join(strangers[:8])} differ"
+            )
         values = {
             name: initial_head(name, old.shape, head_seed) if name in fresh else state[name]
             for name, old in target.items()
@@ -110,7 +112,8 @@ class Prior:
         for name, old in target.items():
             if values[name].shape != old.shape:
                 raise PriorError(
-                    f"the prior {self.name}: tensor {name} is {tuple(values[name].shape)}, expected {tuple(old.shape)}"
+                    f"the prior {self.name}: tensor {name} is {tuple(values[name].shape)}, "
+                    f"expected {tuple(old.shape)}"
                 )
         module.load_state_dict(values)
         return module.float().eval()

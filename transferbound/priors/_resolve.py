@@ -144,7 +144,8 @@ def _download(repo_id: str, name: str, revision: str | None) -> Path:
         at = f" at revision {revision}" if revision else ""
         why = "HF_HUB_OFFLINE is set" if constants.HF_HUB_OFFLINE else "the Hub cannot be reached"
         raise PriorError(
-            f"unknown prior {name}: no such local folder, {repo_id}{at} is not in the local Hub cache, and {why}"
+            f"unknown prior {name}: no such local folder, {repo_id}{at} is not in the local Hub cache, "
+            f"and {why}"
         ) from error
     except RepositoryNotFoundError as error:
         raise PriorError(f"unknown prior {name}: the Hub has no model {repo_id} that you may read") from error

@@ -42,13 +42,15 @@ class TimmBackend(Backend):
             )
         self._states: dict[int, dict[str, torch.Tensor]] = {}
         model = self._load({})
-        config = model.pretrained_cfg
+        config: Any = model.pretrained_cfg
         self.own_classes = int(getattr(model, "num_classes", 0) or 0)
         self._fixed_size = bool(config.get("fixed_input_size", False))
         self._data_config = _plain(resolve_data_config({}, model=model))
         channels, height, width = self._data_config["input_size"]
         if height != width:
-            raise PriorError(f"the prior {self._name} reads {height} x {width} images; only squares are supported")
+            raise PriorError(
+                f"the prior {self._name} reads {height} x {width} images; only squares are supported"
+            )
         self.input_size = int(height)
         self._channels = int(channels)
         self._states[0] = _state_of(model)
@@ -78,7 +80,9 @@ class TimmBackend(Backend):
             # The whole image at the size asked for: nothing is cropped away.
             config.update(input_size=[self._channels, side, side], crop_pct=1.0, crop_mode="squash")
         if self._channels not in (1, 3):
-            raise PriorError(f"the prior {self._name} reads {self._channels} channels; only 1 and 3 are supported")
+            raise PriorError(
+                f"the prior {self._name} reads {self._channels} channels; only 1 and 3 are supported"
+            )
         return ImagePreprocessing(
             input_size=side,
             channels=self._channels,

@@ -104,10 +104,16 @@ class TransformersBackend(Backend):
         size = input_size or self.input_size
         if not 2 <= size <= self._most_tokens:
             raise PriorError(
-                f"input size {size} is out of range; the prior {self._name} reads 2 to {self._most_tokens} tokens"
+                f"input size {size} is out of range; the prior {self._name} reads "
+                f"2 to {self._most_tokens} tokens"
             )
         tokenizer = self._tokenizer
-        special = (tokenizer.eos_token_id, tokenizer.bos_token_id, tokenizer.unk_token_id, tokenizer.pad_token_id)
+        special = (
+            tokenizer.eos_token_id,
+            tokenizer.bos_token_id,
+            tokenizer.unk_token_id,
+            tokenizer.pad_token_id,
+        )
         digest = hashlib.sha256()
         for name in _TOKENIZER_FILES:
             if (self._folder / name).is_file():
@@ -151,7 +157,9 @@ class TransformersBackend(Backend):
             with quiet_construction(), _quiet_transformers():
                 if self._pooling:
                     try:
-                        return self._factory.from_pretrained(self._folder, add_pooling_layer=False, **arguments)
+                        return self._factory.from_pretrained(
+                            self._folder, add_pooling_layer=False, **arguments
+                        )
                     except TypeError:  # this architecture has no pooling layer to leave out
                         pass
                 return self._factory.from_pretrained(self._folder, config=self._config, **arguments)
@@ -177,16 +185,14 @@ class TransformersBackend(Backend):
             base = getattr(network, "base_model_prefix", "")
             missing = [key for key in missing if not base or key.startswith(f"{base}.")]
         unused = sorted(info["unexpected_keys"])
-        backbone = {name.split(".", 1)[0] for name in network.state_dict()}
-        prefix = f"{getattr(network, 'base_model_prefix', '')}."
-        strangers = [] if not own_head else list(unused)
-        for key in [] if own_head else unused:
-            inner = key.removeprefix(prefix)
-            if "pooler" not in inner.split(".") and inner.split(".", 1)[0] in backbone:
-                strangers.append(key)
+        strangers = unused if own_head else [key for key in unused if self._is_backbone(network, key)]
         problems = [
             f"{what}: {', '.join(keys[:8])}{' ...' if len(keys) > 8 else ''}"
-            for what, keys in (("missing", missing), ("of another shape", mismatched), ("unexpected", strangers))
+            for what, keys in (
+                ("missing", missing),
+                ("of another shape", mismatched),
+                ("unexpected", strangers),
+            )
             if keys
         ]
         if problems:
@@ -194,6 +200,14 @@ class TransformersBackend(Backend):
                 f"the prior {self._name} does not fit {type(network).__name__}: tensors {'; '.join(problems)}"
             )
         return tuple(unused)
+
+    def _is_backbone(self, network: nn.Module, key: str) -> bool:
+        """Whether a tensor that found no place belongs to the encoder, not to a head or a pooler."""
+        prefix = f"{getattr(network, 'base_model_prefix', '')}."
+        inner = key.removeprefix(prefix).split(".")
+        if "pooler" in inner:
+            return False
+        return key.startswith(prefix) or inner[0] in {name.split(".", 1)[0] for name in network.state_dict()}
 
     def _read_tokenizer(self) -> Any:
         try:
@@ -216,7 +230,12 @@ def _pooling(folder: Path, config: Any, kind: str, name: str) -> str:
     if path.is_file():
         declared = json.loads(path.read_text(encoding="utf-8"))
         modes = [declared["pooling_mode"]] if "pooling_mode" in declared else []
-        legacy = {"cls_token": "cls", "mean_tokens": "mean", "max_tokens": "max", "weightedmean_tokens": "weightedmean"}
+        legacy = {
+            "cls_token": "cls",
+            "mean_tokens": "mean",
+            "max_tokens": "max",
+            "weightedmean_tokens": "weightedmean",
+        }
         for key, value in declared.items():
             if key.startswith("pooling_mode_") and value is True:
                 mode = key.removeprefix("pooling_mode_")

