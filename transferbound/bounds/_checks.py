@@ -20,6 +20,11 @@ FloatArray: TypeAlias = NDArray[np.float64]
 MAX_N = 2**53
 
 
+def _plain(value: Any) -> Any:
+    """A numpy scalar as Python's own, for messages."""
+    return value.item() if isinstance(value, np.generic) else value
+
+
 def check_count(name: str, value: Any, low: int, high: int) -> int:
     """``value`` as an int in [low, high]; a float is taken when it is a whole number."""
     number: int | None = None
@@ -29,7 +34,7 @@ def check_count(name: str, value: Any, low: int, high: int) -> int:
         if isinstance(value, float | np.floating) and math.isfinite(value) and value == math.floor(value):
             number = int(value)
     if number is None:
-        raise ArgumentError(f"{name} must be a whole number, got {value!r}")
+        raise ArgumentError(f"{name} must be a whole number, got {_plain(value)!r}")
     if not low <= number <= high:
         raise ArgumentError(f"{name} must lie between {low} and {high}, got {number}")
     return number
@@ -37,9 +42,11 @@ def check_count(name: str, value: Any, low: int, high: int) -> int:
 
 def _check_float(name: str, value: Any) -> float:
     try:
-        number = float(value)
+        number = math.nan if isinstance(value, str) else float(value)
     except (TypeError, ValueError):
-        raise ArgumentError(f"{name} must be a number, got {value!r}") from None
+        number = math.nan
+    if math.isnan(number):
+        raise ArgumentError(f"{name} must be a number, got {_plain(value)!r}")
     if not math.isfinite(number):
         raise ArgumentError(f"{name} must be finite, got {number}")
     return number
