@@ -32,10 +32,10 @@ def seeds_of_mutation() -> list[bytes]:
     messages = []
     for kind, dim, levels, density, more in [
         ("hashed", 1, 3, 0.5, {}),
-        ("film+kron", 500, 3, 0.2, {"seed": 9}),
-        ("head", 2000, 7, 0.6, {"head_seed": 77, "contexts": True}),
-        ("lora+modules", 300, 255, 1.0, {"rank": 4, "modules": "attn.*é", "adaptive_signs": True}),
-        ("kron-sum", 100, 4095, 1.0, {"step": 200}),
+        ("film+kron", 150, 3, 0.2, {"seed": 9}),
+        ("head", 90, 7, 0.6, {"head_seed": 77, "contexts": True, "seed": 2}),
+        ("lora+modules", 60, 255, 1.0, {"rank": 4, "modules": "attn.*é", "adaptive_signs": True}),
+        ("kron-sum", 20, 4095, 1.0, {"step": 200}),
         ("hashed", 60_000, 3, 0.01, {"contexts": True, "seed": 38}),
         ("dense", 2**20, 3, 0.0, {}),
     ]:
@@ -129,26 +129,24 @@ def dearest_garbage() -> Iterator[bytes]:
         header = Header("dense", 2**20, seed=39, levels=levels, contexts=contexts, adaptive_signs=signs)
         cheap = encode(header, np.zeros(2**20, int), contexts_of(header))
         yield cheap
-        for size in (0, 1, 20, 1000, 30_000):
+        for size in (0, 20, 30_000):
             yield cheap[:-2] + stream.bytes(size)
             yield cheap[:-2] + bytes(size)
-            yield cheap[:-2] + b"\xff" * size
 
 
 def test_garbage_that_asks_for_the_most_work() -> None:
     """The largest dim and finest grid: under a second and 256 MB, whatever follows the header."""
-    for data in dearest_garbage():
-        for measure in (True, False):
-            if measure:
-                tracemalloc.start()
-            start = time.process_time()
-            with contextlib.suppress(MessageError):
-                decode(data, contexts=contexts_of)
-            if measure:
-                assert tracemalloc.get_traced_memory()[1] < MEGABYTES * 2**20
-                tracemalloc.stop()
-            else:
-                assert time.process_time() - start < SECONDS
+    for number, data in enumerate(dearest_garbage()):
+        start = time.process_time()
+        with contextlib.suppress(MessageError):
+            decode(data, contexts=contexts_of)
+        assert time.process_time() - start < SECONDS
+        if number % 7 == 0:  # a whole message: all that there is to allocate
+            tracemalloc.start()
+            decode(data, contexts=contexts_of)
+            peak = tracemalloc.get_traced_memory()[1]
+            tracemalloc.stop()
+            assert peak < MEGABYTES * 2**20
 
 
 def test_oversized_input_is_refused_unread() -> None:

@@ -121,6 +121,8 @@ class SymbolModel:
         if not len(where):
             return out
         given = None if bits is None else bits.astype(np.int64)
+        if self.contexts is None and node is None:
+            return _one_model(coder, len(where), given)
         order, group_start, group_id, round_of_group = self._schedule(where, node)
         ones = np.zeros(int(group_id.max()) + 1, dtype=np.int64)
         total = np.zeros_like(ones)
@@ -149,9 +151,6 @@ class SymbolModel:
         group is one block of one model.
         """
         count = len(where)
-        if self.contexts is None and node is None:
-            starts = block_starts(count)
-            return np.arange(count), starts, np.zeros_like(starts), np.arange(len(starts))
         model = self._models(where, node)
         by_model = np.argsort(model, kind="stable")
         sizes = np.bincount(model)
@@ -168,9 +167,11 @@ class SymbolModel:
 
     def _models(self, where: Ints, node: Ints | None) -> NDArray[np.integer]:
         """The number of the model of each decision: (context, node) pairs in ascending order."""
-        key = np.zeros(len(where), dtype=np.int64) if self.contexts is None else self.contexts[where] << 16
-        if node is not None:
-            key |= node
+        if self.contexts is None:
+            assert node is not None
+            key = node
+        else:
+            key = self.contexts[where] if node is None else self.contexts[where] << 16 | node
         if int(key.max()) < 2**16:
             used = np.bincount(key) > 0
             number_of_key = np.cumsum(used) - 1
@@ -179,3 +180,23 @@ class SymbolModel:
             used, key = keys >= 0, np.arange(len(where))
         # Sixteen bits where they suffice: numpy's stable sort of those takes linear time.
         return number_of_key[key].astype(np.uint16 if int(used.sum()) <= 2**16 else np.int64)
+
+
+def _one_model(coder: BitCoder, count: int, given: Ints | None) -> Ints:
+    """``count`` decisions under one model: what ``SymbolModel._plane`` does, without the grouping."""
+    out = np.zeros(count, dtype=np.int64)
+    starts = block_starts(count).tolist()
+    ones = 0
+    for start, end in pairwise([*starts, count]):
+        one, denominator = 2 * ones + 1, 2 * start + 2
+        block = coder.code(
+            np.full(end - start, one / denominator), None if given is None else given[start:end]
+        )
+        out[start:end] = block
+        hits = int(block.sum())
+        missed = end - start - hits
+        coder.cost(
+            hits * math.log2(denominator / one) + missed * math.log2(denominator / (denominator - one))
+        )
+        ones += hits
+    return out
