@@ -138,6 +138,8 @@ class SubspaceModel(nn.Module):
     def _before_forward(self, module: nn.Module, args: Any) -> None:
         self._freeze_statistics()
         self.sync()
+        if self._totals and torch._C._current_graph_task_id() == -1:
+            self._totals.clear()  # left by a backward pass that failed
 
     def _before_state_dict(self, module: nn.Module, prefix: str, keep_vars: bool) -> None:
         self.sync()
@@ -166,12 +168,16 @@ class SubspaceModel(nn.Module):
                 )
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> SubspaceModel:
-        # Only the user's model changes its dtype; the coordinates stay in full precision.
-        kept = self.coordinates.dtype
+        # A change of dtype is for the user's model only: what is trained stays in full precision.
+        own = self.trainable_parameters()
+        kept = [p.detach().clone() for p in own]
         super()._apply(fn, recurse)
-        device = self.coordinates.device
-        self.coordinates.data = self.coordinates.data.to(kept)
-        self._base = [base.to(device) for base in self._base]
+        for p, before in zip(own, kept, strict=True):
+            if p.dtype != before.dtype:
+                grad, p.grad = p.grad, None
+                p.data = before.to(p.device)
+                p.grad = None if grad is None else grad.to(p.dtype)
+        self._base = [base.to(self.coordinates.device) for base in self._base]
         self._written = self._point = None
         return self
 
