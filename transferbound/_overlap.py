@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-__all__ = ["contained_rows", "word_hashes"]
+__all__ = ["contained_rows", "gram_hashes", "word_hashes"]
 
 _BASE = np.uint64(0x9E3779B97F4A7C15)  # odd, so it has an inverse modulo 2^64
 #: Longer rows are looked for by their first words, then compared in full.
@@ -43,7 +43,7 @@ def contained_rows(texts: Sequence[str]) -> np.ndarray:
     contained = np.zeros(len(texts), dtype=bool)
     if len(codes) == 0:
         return contained
-    prefix, powers = _prefix_hashes(codes)
+    prefix, inverses = _prefix_hashes(codes)
     row_of = np.repeat(np.arange(len(texts)), lengths)
     remaining = offsets[1:][row_of] - np.arange(len(codes))  # words from here to the end of the row
     for length in np.unique(lengths[lengths > 0]):
@@ -52,11 +52,11 @@ def contained_rows(texts: Sequence[str]) -> np.ndarray:
         starts = np.flatnonzero((remaining >= length) & (lengths[row_of] > length))
         if len(starts) == 0:
             continue
-        targets = _gram(prefix, powers, offsets[:-1][rows], span)
-        hits = starts[np.isin(_gram(prefix, powers, starts, span), targets)]
+        targets = _gram(prefix, inverses, offsets[:-1][rows], span)
+        hits = starts[np.isin(_gram(prefix, inverses, starts, span), targets)]
         if span < length:
-            targets = _gram(prefix, powers, offsets[:-1][rows], int(length))
-        found = _gram(prefix, powers, hits, int(length))
+            targets = _gram(prefix, inverses, offsets[:-1][rows], int(length))
+        found = _gram(prefix, inverses, hits, int(length))
         contained[rows] = np.isin(targets, found)
     return contained
 
@@ -75,3 +75,13 @@ def _gram(prefix: np.ndarray, inverses: np.ndarray, starts: np.ndarray, length: 
     """Hash of the ``length`` words from each start; the same words give the same hash anywhere."""
     with np.errstate(over="ignore"):
         return (prefix[starts + length] - prefix[starts]) * inverses[starts]
+
+
+def gram_hashes(codes: np.ndarray, offsets: np.ndarray, length: int) -> tuple[np.ndarray, np.ndarray]:
+    """Hash of every run of ``length`` words within a row, and the place where it starts."""
+    if len(codes) == 0:
+        return np.zeros(0, dtype=np.uint64), np.zeros(0, dtype=np.int64)
+    prefix, inverses = _prefix_hashes(codes)
+    ends = np.repeat(offsets[1:], np.diff(offsets))
+    starts = np.flatnonzero(np.arange(len(codes)) + length <= ends)
+    return _gram(prefix, inverses, starts, length), starts
