@@ -1,0 +1,65 @@
+"""What must be true, beyond what was checked, for a certificate to hold: in plain words."""
+
+from __future__ import annotations
+
+from typing import Any
+
+__all__ = ["assumptions"]
+
+
+def assumptions(content: dict[str, Any]) -> list[str]:
+    """The assumptions behind a statement, one sentence or two each."""
+    data, prior, decoder = content["dataset"], content["prior"], content["decoder"]
+    found = [_unit(data), _prior(prior, data)]
+    if data["classes_from"] != "features":
+        found.append(
+            f"The task has {len(data['class_names'])} classes: the data set does not declare them, the user did."
+        )
+    found.append(
+        "New data is drawn from the same distribution as the training examples. The bound says nothing of "
+        "shifted data, of one class or of one example."
+    )
+    found.append(
+        f"The confidence {content['confidence']:g} and the format of the message (its code, the kinds of "
+        "subspace, the preprocessing rule) were fixed before the training data was seen."
+    )
+    if decoder["candidates"] > 1:
+        found.append(
+            f"The list of {decoder['candidates']} variants, one of which the message names, was complete before "
+            "training: every architecture, checkpoint or setting of the decoder that was tried on this data is on it."
+        )
+    return found + _overlap(data["overlap"])
+
+
+def _unit(data: dict[str, Any]) -> str:
+    group = data["columns"].get("group")
+    if group is None:
+        return f"The {data['rows']:,} training rows are independent draws: no two come from one source."
+    return (
+        f"The {data['units']:,} groups named by column {group!r} are independent draws; rows within one need "
+        "not be. The error is the mean over groups of the mean over a group's rows."
+    )
+
+
+def _prior(prior: dict[str, Any], data: dict[str, Any]) -> str:
+    return (
+        f"The checkpoint {prior['id']} was made without the training rows of {data['id']}: neither its weights "
+        "nor its choice depend on them."
+    )
+
+
+def _overlap(overlap: dict[str, Any]) -> list[str]:
+    found = []
+    rows = overlap["rows"]
+    if overlap["exact_duplicate_rows"] > rows // 100:
+        found.append(
+            f"WARNING: {overlap['exact_duplicate_rows']:,} of the {rows:,} rows repeat an earlier one, which makes "
+            "independence of rows doubtful."
+        )
+    if overlap.get("contained_rows", 0) > rows // 100:
+        found.append(
+            f"WARNING: {overlap['contained_rows']:,} of the {rows:,} rows stand word for word inside a longer row: "
+            "they look like parts of shared texts, so rows are not independent units. Name the text with a group "
+            "column; as it stands the figure is for comparison and not a certificate."
+        )
+    return found

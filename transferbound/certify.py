@@ -1,0 +1,207 @@
+"""``certify``: finetune in a subspace, code the offset, and state what the message proves."""
+
+from __future__ import annotations
+
+import os
+import platform
+import time
+from dataclasses import asdict, dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+from accelerate import Accelerator
+
+import transferbound
+from transferbound.accounting import DIMS, Header
+from transferbound.bounds.confidence import failure_probability
+from transferbound.certificate import Certificate, check_out
+from transferbound.codec import encode as encode_message
+from transferbound.data import LabelledData, check_modality
+from transferbound.encode import encode
+from transferbound.errors import DataError
+from transferbound.finetune import Finetuner, FinetuneSettings
+from transferbound.finetune.state import RunState
+from transferbound.independence import check_independence
+from transferbound.predictor import header_for, with_step
+from transferbound.priors import Prior
+from transferbound.quantize import Quantizer
+from transferbound.report.card import write_card
+from transferbound.statement import make_statement
+from transferbound.subspace import SubspaceConfig, SubspaceModel
+
+__all__ = ["CertifySettings", "certify", "default_dim"]
+
+
+@dataclass(frozen=True)
+class CertifySettings:
+    """What ``certify`` does beside finetuning. All that the decoder needs of it is paid for in the message.
+
+    Attributes:
+        subspace: kind, d and seed of P; None: kind "film" with :func:`default_dim` coordinates.
+        levels: odd number of grid levels.
+        input_size: image side in pixels or most tokens; 0: the checkpoint's own.
+        head_seed: 0: a new head starts from zero; else the seed of its random start.
+        contexts: separate adaptive counts for head and body.
+        candidate, candidates: this run is variant ``candidate`` of ``candidates`` declared in advance.
+        confidence: 1 - delta, fixed before training.
+        restart: throw away an unfinished run of the same output folder.
+    """
+
+    subspace: SubspaceConfig | None = None
+    levels: int = 3
+    input_size: int = 0
+    head_seed: int = 0
+    contexts: bool = False
+    candidate: int = 0
+    candidates: int = 1
+    confidence: float = 0.95
+    restart: bool = False
+    finetune: FinetuneSettings = field(default_factory=FinetuneSettings)
+
+
+def certify(
+    prior: Prior | str,
+    data: LabelledData | str,
+    out: str | os.PathLike[str] | None = None,
+    settings: CertifySettings | None = None,
+    *,
+    test: LabelledData | None = None,
+    pretraining: LabelledData | None = None,
+    allow_dependence: bool = False,
+    progress: bool = True,
+) -> Certificate:
+    """Finetunes ``prior`` on ``data`` and bounds its error on new data.
+
+    Args:
+        prior: a checkpoint, or its name.
+        data: the training examples, or the data set's name.
+        out: folder for the certificate; it must not exist. While the run lasts its state is kept in
+            ``OUT.partial``, and the same call goes on from there. None: nothing is written.
+        settings: see :class:`CertifySettings`.
+        test: examples for reporting only.
+        pretraining: data that the checkpoint was trained on, to be searched for training rows.
+        allow_dependence: go on, and record it, where the prior may have seen the training data.
+        progress: show progress bars.
+
+    Raises:
+        TransferboundError: one of :mod:`transferbound.errors`; nothing is written to ``out`` then.
+    """
+    started = time.monotonic()
+    settings = settings or CertifySettings()
+    delta = failure_probability(settings.confidence)
+    target = None if out is None else Path(out)
+    if target is not None:
+        check_out(target)
+    prior = Prior.from_pretrained(prior) if isinstance(prior, str) else prior
+    data = LabelledData.load(data) if isinstance(data, str) else data
+    check_modality(prior, data)
+    if test is not None and test.class_names != data.class_names:
+        raise DataError(
+            f"the split {test.split} declares the classes {list(test.class_names)[:8]}, the training split "
+            f"{list(data.class_names)[:8]}; name another test split, or none"
+        )
+    independence = check_independence(prior, data, pretraining, override=allow_dependence)
+    header = _header(settings, data)
+    accelerator = Accelerator(mixed_precision=settings.finetune.mixed_precision)
+    model = _subspace_model(prior, data, header, settings)  # before any state is written: it may not fit
+    encoded = encode(prior.preprocessing(header.input_size), data, progress=progress)
+    state = _state(target, prior, data, header, settings)
+    finetuner = Finetuner(
+        model.to(accelerator.device),
+        encoded,
+        header,
+        delta=delta,
+        settings=settings.finetune,
+        accelerator=accelerator,
+        state=state,
+        progress=progress,
+        deadline=started + 60 * settings.finetune.budget_minutes,
+        to_count=data.n + (test.n if test is not None else 0),
+    )
+    integers = finetuner.run()
+    message = encode_message(with_step(header, finetuner.exponent), integers, finetuner.contexts)
+    content = make_statement(
+        prior,
+        data,
+        message,
+        confidence=settings.confidence,
+        candidates=settings.candidates,
+        test=test,
+        independence=independence,
+        accelerator=accelerator,
+        progress=progress,
+        encoded=encoded,
+    )
+    content["unverified"] = {"training": _training(settings, finetuner), "versions": _versions()}
+    certificate = Certificate(content, message)
+    if target is not None and accelerator.is_main_process:
+        certificate.save_pretrained(target, finish=lambda folder: write_card(folder, certificate))
+        assert state is not None
+        state.remove()
+    return certificate
+
+
+def default_dim(n: int) -> int:
+    """The number of coordinates where the user names none: a declared one, a tenth of n, from 100 to 2000."""
+    return min(DIMS, key=lambda dim: abs(dim - min(max(n / 10, 100), 2000)))
+
+
+def _header(settings: CertifySettings, data: LabelledData) -> Header:
+    config = settings.subspace or SubspaceConfig(kind="film", dim=default_dim(data.n_units))
+    return header_for(
+        config,
+        levels=settings.levels,
+        input_size=settings.input_size,
+        head_seed=settings.head_seed,
+        contexts=settings.contexts,
+        candidate=settings.candidate,
+        candidates=settings.candidates,
+    )
+
+
+def _subspace_model(
+    prior: Prior, data: LabelledData, header: Header, settings: CertifySettings
+) -> SubspaceModel:
+    module = prior.build(data.num_classes, head_seed=header.head_seed, input_size=header.input_size)
+    quantizer = Quantizer(header.levels, settings.finetune.initial_step)
+    config = settings.subspace or SubspaceConfig(kind=header.kind, dim=header.dim)
+    return SubspaceModel(module, config, prior.head_parameters(data.num_classes), quantizer)
+
+
+def _state(
+    target: Path | None, prior: Prior, data: LabelledData, header: Header, settings: CertifySettings
+) -> RunState | None:
+    if target is None:
+        return None
+    finetune = settings.finetune.to_dict()
+    finetune.pop("save_seconds")
+    what = {
+        "prior": prior.fingerprint,
+        "dataset": data.fingerprint,
+        "decoder": asdict(header),
+        "finetune": finetune,
+        "confidence": settings.confidence,
+    }
+    return RunState(target.with_name(target.name + ".partial"), what, restart=settings.restart)
+
+
+def _training(settings: CertifySettings, finetuner: Finetuner) -> dict[str, Any]:
+    training = settings.finetune.to_dict()
+    for key in ("budget_minutes", "epochs", "save_seconds"):
+        training.pop(key)
+    steps = finetuner.total_steps or 0
+    return training | {"steps": steps, "epochs": round(steps / finetuner.per_epoch, 3)}
+
+
+def _versions() -> dict[str, str]:
+    names = ("torch", "timm", "transformers", "datasets", "accelerate", "constriction", "numpy", "scipy")
+    return {
+        "transferbound": transferbound.__version__,
+        "python": platform.python_version(),
+        **{name: version(name) for name in names},
+        "device": "cuda" if torch.cuda.is_available() else "cpu",
+    }
+
+

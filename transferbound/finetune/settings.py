@@ -1,0 +1,70 @@
+"""How to finetune: the encoder's settings, none of which the decoder needs."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from transferbound.errors import ArgumentError
+
+__all__ = ["FinetuneSettings"]
+
+
+@dataclass(frozen=True)
+class FinetuneSettings:
+    """Settings of one finetuning run.
+
+    Attributes:
+        epochs: passes over the data, may be a fraction; None: as many as ``budget_minutes`` allows.
+        budget_minutes: wall time for the whole run, evaluation included, when ``epochs`` is None. The
+            number of steps is fixed from the speed of the first ones, rounded down to a coarse grid, and
+            kept in the checkpoint, so that a resumed run does what an unbroken one does.
+        batch_size: examples in one optimizer step, over all processes.
+        learning_rate: of Adam on the coordinates, after warm-up.
+        quantize_from: fraction of the steps after which the grid is in the loop.
+        settle_from: fraction of the steps after which the step size stays on the message's own grid.
+        initial_step: lattice step when quantization starts.
+        rate: weight of the bits in the loss; 1 trades them against errors as the bound does.
+        seed: order of the data.
+        mixed_precision: "no", "bf16" or "fp16", as for accelerate.
+        save_seconds: a checkpoint is written at least this often.
+
+    Raises:
+        ArgumentError: a value is out of range.
+    """
+
+    epochs: float | None = None
+    budget_minutes: float = 20.0
+    batch_size: int = 64
+    learning_rate: float = 0.02
+    quantize_from: float = 0.3
+    settle_from: float = 0.8
+    initial_step: float = 0.1
+    rate: float = 1.0
+    seed: int = 0
+    mixed_precision: str = "no"
+    save_seconds: float = 20.0
+
+    def __post_init__(self) -> None:
+        if self.epochs is not None:
+            _require("epochs", self.epochs, self.epochs > 0, "a positive number")
+        _require("budget_minutes", self.budget_minutes, self.budget_minutes > 0, "a positive number of minutes")
+        _require("batch_size", self.batch_size, self.batch_size >= 1, "at least 1")
+        _require("learning_rate", self.learning_rate, self.learning_rate > 0, "a positive number")
+        _require("initial_step", self.initial_step, self.initial_step > 0, "a positive number")
+        ordered = 0 <= self.quantize_from <= self.settle_from <= 1
+        _require("quantize_from", self.quantize_from, ordered, "between 0 and settle_from, which is at most 1")
+        _require("rate", self.rate, self.rate >= 0, "at least 0")
+        _require("seed", self.seed, self.seed >= 0, "at least 0")
+        known = ("no", "bf16", "fp16")
+        _require("mixed_precision", self.mixed_precision, self.mixed_precision in known, "no, bf16 or fp16")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data, for JSON."""
+        return asdict(self)
+
+
+def _require(name: str, value: object, holds: bool, wanted: str) -> None:
+    if not holds or (isinstance(value, float) and not math.isfinite(value)):
+        raise ArgumentError(f"{name} is {value!r}; it must be {wanted}")

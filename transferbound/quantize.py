@@ -1,0 +1,77 @@
+"""Reals to integers: a symmetric lattice of L levels with a learned step, and gradients through it."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+
+from transferbound.errors import ArgumentError
+
+__all__ = ["Quantizer", "step_size"]
+
+
+def step_size(exponent: int) -> float:
+    """The lattice step 2^(exponent/4), the same float64 on every machine.
+
+    The message carries the exponent; quarter powers of two are one of four constants times a power of two.
+    """
+    whole, quarter = divmod(exponent, 4)
+    return math.ldexp((1.0, 1.189207115002721, 1.4142135623730951, 1.681792830507429)[quarter], whole)
+
+
+class Quantizer(nn.Module):
+    """w -> step * q with q in {-(L-1)/2, ..., (L-1)/2}, differentiable by the straight-through rule.
+
+    The gradient of q with respect to w / step is one inside the grid and zero outside (Bengio et al. 2013),
+    which gives the step the gradient of learned step size quantization (Esser et al. 2020, eq. 3).
+
+    Args:
+        levels: odd number L >= 3 of grid levels.
+        step: the step to start from, > 0, in units of the coordinates.
+
+    Attributes:
+        active: while False, ``forward`` is the identity (the warm-up of a finetuning run).
+
+    Raises:
+        ArgumentError: an even number of levels, or a step that is not positive.
+    """
+
+    def __init__(self, levels: int = 3, step: float = 0.1) -> None:
+        super().__init__()
+        if levels < 3 or levels % 2 == 0:
+            raise ArgumentError(f"levels is {levels}; use an odd number of at least 3, so that zero is a level")
+        if not (math.isfinite(step) and step > 0):
+            raise ArgumentError(f"the step is {step}; it must be a positive number")
+        self.levels = levels
+        self.largest = (levels - 1) // 2
+        self.log_step = nn.Parameter(torch.tensor(math.log(step)))
+        self.active = False
+
+    def forward(self, w: Tensor) -> Tensor:
+        """Shape [d] to shape [d]."""
+        if not self.active:
+            return w
+        step = self.log_step.exp()
+        position = (w / step).clamp(-self.largest, self.largest)
+        return (position + (position.round() - position).detach()) * step
+
+    @torch.no_grad()
+    def integers(self, w: Tensor) -> npt.NDArray[np.int64]:
+        """The grid points q nearest to the coordinates, int64 [d]."""
+        position = (w / self.log_step.exp()).clamp(-self.largest, self.largest)
+        return position.round().to(device="cpu", dtype=torch.int64).numpy()
+
+    @property
+    def exponent(self) -> int:
+        """Exponent of the nearest step that a message can name (see :func:`step_size`)."""
+        return round(4 * float(self.log_step.detach()) / math.log(2))
+
+    @torch.no_grad()
+    def snap_step(self) -> None:
+        """Moves the step to the nearest one that a message can name, and stops learning it."""
+        self.log_step.fill_(self.exponent * math.log(2) / 4)
+        self.log_step.requires_grad_(False)
