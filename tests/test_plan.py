@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import time
 
 import numpy as np
 import pytest
@@ -11,7 +12,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from transferbound.bounds import errors_at, holdout, max_bits, min_n, occam_binomial
+from transferbound.bounds import (
+    errors_at,
+    holdout,
+    max_bits,
+    max_bits_kl,
+    min_n,
+    min_n_kl,
+    occam_binomial,
+    occam_bounded,
+    occam_kl,
+)
 from transferbound.errors import ArgumentError, OutputError
 from transferbound.plan import Plan, plan, plan_figure, sweep
 
@@ -122,6 +133,39 @@ def test_sweep_equals_single_bounds():
         sweep([0.5], 0.1, [1.0])
     with pytest.raises(ArgumentError, match="lists"):
         sweep([], 0.1, [1.0])
+
+
+def test_plan_for_groups_uses_the_kl_form():
+    found = plan(300, 0.1, 50.0, target=0.4, grouped=True)
+    assert found.errors is None
+    assert found.bounds == {
+        "occam_bounded": occam_kl(0.1, 300, 51.0, 0.05),
+        "occam_kl": occam_kl(0.1, 300, 50.0, 0.05),
+    }
+    assert found.risk_bound == found.bounds["occam_bounded"] > plan(300, 0.1, 50.0).risk_bound
+    # Whatever the losses of the groups are, the certificate's bound is not above the plan's.
+    losses = np.random.default_rng(0).beta(2.0, 18.0, 300)
+    assert occam_bounded(losses, 50.0, 0.05) <= plan(300, losses.mean(), 50.0, grouped=True).risk_bound
+    assert occam_kl(0.1, 300, found.bits_allowed + 1.0, 0.05) <= 0.4
+    assert occam_kl(0.1, found.n_needed, 51.0, 0.05) <= 0.4 < occam_kl(0.1, found.n_needed - 1, 51.0, 0.05)
+    assert sweep([300], 0.1, [50.0], grouped=True).bounds[0, 0] == found.risk_bound
+    json.dumps(found.to_dict(), allow_nan=False)
+
+
+def test_kl_forms_read_backwards():
+    assert occam_kl(0.1, 1000, max_bits_kl(0.3, 0.1, 1000, 0.05), 0.05) == pytest.approx(0.3, rel=1e-9)
+    assert math.isnan(max_bits_kl(0.1, 0.1, 1000, 0.05))
+    assert max_bits_kl(1.0, 0.1, 1000, 0.05) == math.inf
+    assert min_n_kl(0.1, 0.1, 0.0, 0.05) == math.inf
+    assert min_n_kl(1.0, 0.1, 0.0, 0.05) == 1.0
+
+
+def test_targets_out_of_reach_are_infinite_soon():
+    start = time.perf_counter()
+    assert min_n(0.1 + 1e-9, 0.1, 1e6, 0.05) == math.inf
+    assert min_n(1e-12, 0.0, 1e6, 0.05) == math.inf
+    assert min_n_kl(0.1 + 1e-9, 0.1, 1e6, 0.05) == math.inf
+    assert time.perf_counter() - start < 10.0
 
 
 def test_figure_is_written_whole(tmp_path):

@@ -13,16 +13,20 @@ from numpy.typing import ArrayLike, NDArray
 from transferbound.bounds import (
     all_bounds,
     errors_at,
-    holdout,
-    holdout_break_even,
+    failure_probability,
     max_bits,
+    max_bits_kl,
     min_n,
+    min_n_kl,
     occam_binomial,
+    occam_kl,
 )
 from transferbound.errors import ArgumentError, OutputError
 
 # The held-out shares that a plan compares with.
 HOLDOUT_SHARES = (0.1, 0.2)
+# What occam_bounded pays for the choice between its two forms.
+_CHOICE_BITS = 1.0
 
 
 @dataclass(frozen=True)
@@ -30,15 +34,16 @@ class HoldoutPlan:
     """What a held-out part of the same data would certify.
 
     Attributes:
-        share: part of the n examples held out. m: their number. errors: wrong ones among them.
-        bound: upper Clopper-Pearson limit, a fraction, at the plan's confidence.
+        share: part of the n examples held out. m: their number.
+        errors: wrong ones among them; None for groups, where the loss is a mean.
+        bound: upper Clopper-Pearson limit (groups: the kl form), a fraction, at the plan's confidence.
         break_even_bits: message size below which the compression bound on all n examples is smaller than
             ``bound``; None where even 0 bits would not do.
     """
 
     share: float
     m: int
-    errors: int
+    errors: int | None
     bound: float
     break_even_bits: float | None
 
@@ -48,9 +53,12 @@ class Plan:
     """Bounds for one choice of n, train error and bits. Errors and bounds are fractions, sizes bits.
 
     Attributes:
-        n: independent training examples. train_error: as asked. errors: ceil(train_error n).
+        n: independent training examples, or groups. train_error: as asked.
+        errors: ceil(train_error n); None for groups.
         bits: message size. confidence: 1 - delta. holdout_error: assumed error on held-out data.
-        risk_bound: the headline (binomial tail). bounds: every bound by name.
+        grouped: whether n counts groups of rows.
+        risk_bound: the headline: the binomial tail; for groups the most that occam_bounded can give for
+            this mean, that is the kl form at one bit more. bounds: every bound by name.
         holdouts: what holding out a tenth and a fifth would give.
         target: wanted bound, or None; then also the two below are None.
         bits_allowed: largest message that meets the target at this n and train error; None: not even 0 bits
@@ -60,10 +68,11 @@ class Plan:
 
     n: int
     train_error: float
-    errors: int
+    errors: int | None
     bits: float
     confidence: float
     holdout_error: float
+    grouped: bool
     risk_bound: float
     bounds: dict[str, float]
     holdouts: tuple[HoldoutPlan, ...]
@@ -89,6 +98,7 @@ class Sweep:
     bits: NDArray[np.float64]
     train_error: float
     confidence: float
+    grouped: bool
     bounds: NDArray[np.float64]
     holdout_tenth: NDArray[np.float64]
 
@@ -107,51 +117,64 @@ def plan(
     confidence: float = 0.95,
     target: float | None = None,
     holdout_error: float | None = None,
+    grouped: bool = False,
 ) -> Plan:
     """What a bound would be for n examples, this train error and a message of ``bits`` bits.
 
     Args:
-        n: number of independent training examples (of groups, where rows are grouped), at least 1.
-        train_error: fraction of them the coded predictor gets wrong; counted as ceil(train_error n) errors.
+        n: number of independent training examples, at least 1; of groups, where rows are grouped.
+        train_error: fraction of them the coded predictor gets wrong, counted as ceil(train_error n)
+            errors; for groups the mean over groups of the error within each.
         bits: message size, at least 0.
         confidence: 1 - delta, in (0, 1).
         target: a bound to reach, a fraction; answers with the bits it allows and the n it needs.
-        holdout_error: error assumed on held-out examples; the train error where None. A real held-out error
-            is seldom below the train error, so the default flatters the held-out split.
+        holdout_error: error assumed on held-out examples; the train error where None. A real one is
+            seldom below the train error, so the default flatters the held-out split.
+        grouped: n counts groups (patients, documents): the losses are means, and the kl form applies.
 
     Raises:
         ArgumentError: an argument is out of its range.
     """
-    delta = _delta(confidence)
+    delta = failure_probability(confidence)
     _check_error("train_error", train_error)
     holdout_error = train_error if holdout_error is None else holdout_error
     _check_error("holdout_error", holdout_error)
     if target is not None and not 0.0 < target < 1.0:
         raise ArgumentError(f"target must be a fraction strictly between 0 and 1, got {target}")
-    errors = errors_at(train_error, n) if n >= 1 else 0
-    bounds = all_bounds(errors, n, bits, delta)  # checks n and bits
-    needed = None if target is None else min_n(target, train_error, bits, delta)
+    bounds = _bounds(n, train_error, bits, delta, grouped)  # checks n and bits
+    allowed = needed = math.nan
+    if target is not None:
+        allowed = _allowed(target, train_error, n, delta, grouped)
+        needed = (
+            min_n_kl(target, train_error, bits + _CHOICE_BITS, delta)
+            if grouped
+            else min_n(target, train_error, bits, delta)
+        )
     return Plan(
         n=int(n),
         train_error=float(train_error),
-        errors=errors,
+        errors=None if grouped else errors_at(train_error, n),
         bits=float(bits),
         confidence=float(confidence),
         holdout_error=float(holdout_error),
-        risk_bound=bounds["occam_binomial"],
+        grouped=bool(grouped),
+        risk_bound=bounds["occam_bounded" if grouped else "occam_binomial"],
         bounds=bounds,
         holdouts=tuple(
-            _holdout_plan(share, int(n), errors, holdout_error, delta) for share in HOLDOUT_SHARES
+            _holdout_plan(share, int(n), train_error, holdout_error, delta, grouped)
+            for share in HOLDOUT_SHARES
         ),
         target=None if target is None else float(target),
-        bits_allowed=None if target is None else _finite(max_bits(target, errors, n, delta)),
-        n_needed=None if needed is None or math.isinf(needed) else int(needed),
+        bits_allowed=_finite(allowed),
+        n_needed=int(needed) if math.isfinite(needed) else None,
     )
 
 
-def sweep(n: ArrayLike, train_error: float, bits: ArrayLike, confidence: float = 0.95) -> Sweep:
+def sweep(
+    n: ArrayLike, train_error: float, bits: ArrayLike, confidence: float = 0.95, grouped: bool = False
+) -> Sweep:
     """The headline bound for every pair of a list of n and a list of bits; arguments as :func:`plan`."""
-    delta = _delta(confidence)
+    delta = failure_probability(confidence)
     _check_error("train_error", train_error)
     sizes = np.atleast_1d(np.asarray(n))
     lengths = np.atleast_1d(np.asarray(bits, dtype=np.float64))
@@ -162,16 +185,17 @@ def sweep(n: ArrayLike, train_error: float, bits: ArrayLike, confidence: float =
     if not bool((sizes >= 1).all()) or not bool((sizes == np.floor(sizes)).all()):
         raise ArgumentError(f"n must hold whole numbers of at least 1, got {sizes.min()} to {sizes.max()}")
     sizes = sizes.astype(np.int64)
-    errors = np.array([errors_at(train_error, int(size)) for size in sizes])
-    held = np.array([_held_out(0.1, int(size)) for size in sizes])
-    held_errors = np.array([errors_at(train_error, int(size)) for size in held])
+    held = [_held_out(0.1, int(size)) for size in sizes]
     return Sweep(
         n=sizes,
         bits=lengths,
         train_error=float(train_error),
         confidence=float(confidence),
-        bounds=occam_binomial(errors[:, None], sizes[:, None], lengths[None, :], delta),
-        holdout_tenth=holdout(held_errors, held, delta),
+        grouped=bool(grouped),
+        bounds=np.array(
+            [[_headline(size, train_error, length, delta, grouped) for length in lengths] for size in sizes]
+        ),
+        holdout_tenth=np.array([_held_out_bound(m, train_error, delta, grouped) for m in held]),
     )
 
 
@@ -209,7 +233,7 @@ def plan_figure(plan: Plan, path: str | Path) -> Path:
 def _draw_bits(axes: Any, plan: Plan) -> None:
     most = max(plan.bits, plan.n / 8.0, *(item.break_even_bits or 0.0 for item in plan.holdouts), 16.0)
     lengths = np.geomspace(1.0, 4.0 * most, 80)
-    curve = sweep(plan.n, plan.train_error, lengths, plan.confidence).bounds[0]
+    curve = sweep(plan.n, plan.train_error, lengths, plan.confidence, plan.grouped).bounds[0]
     axes.plot(lengths, 100.0 * curve, label="compression bound")
     axes.plot([max(plan.bits, 1.0)], [100.0 * plan.risk_bound], "o", color="C0", label="this plan")
     for item, style in zip(plan.holdouts, ("--", ":"), strict=True):
@@ -229,7 +253,7 @@ def _draw_bits(axes: Any, plan: Plan) -> None:
 def _draw_n(axes: Any, plan: Plan) -> None:
     low, high = max(10.0, plan.n / 30.0), max(30.0 * plan.n, 3.0 * (plan.n_needed or 1))
     sizes = np.unique(np.round(np.geomspace(low, high, 60)).astype(np.int64))
-    curves = sweep(sizes, plan.train_error, plan.bits, plan.confidence)
+    curves = sweep(sizes, plan.train_error, plan.bits, plan.confidence, plan.grouped)
     axes.plot(sizes, 100.0 * curves.bounds[:, 0], label="compression bound")
     axes.plot([plan.n], [100.0 * plan.risk_bound], "o", color="C0")
     axes.plot(sizes, 100.0 * curves.holdout_tenth, "--", color="C1", label="10% held out")
@@ -237,20 +261,48 @@ def _draw_n(axes: Any, plan: Plan) -> None:
     if plan.target is not None:
         axes.axhline(100.0 * plan.target, color="C2", linewidth=1.0, label="target")
     axes.set_xscale("log")
-    axes.set_xlabel("n (independent training examples)")
+    axes.set_xlabel("n (independent groups)" if plan.grouped else "n (independent training examples)")
     axes.set_title(f"{plan.bits:,.0f} bits")
     axes.legend(fontsize="small")
 
 
-def _holdout_plan(share: float, n: int, errors: int, holdout_error: float, delta: float) -> HoldoutPlan:
+def _bounds(n: int, error: float, bits: float, delta: float, grouped: bool) -> dict[str, float]:
+    if not grouped:
+        return all_bounds(errors_at(error, n) if n >= 1 else 0, n, bits, delta)
+    return {
+        "occam_bounded": occam_kl(error, n, bits + _CHOICE_BITS if bits >= 0 else bits, delta),
+        "occam_kl": occam_kl(error, n, bits, delta),
+    }
+
+
+def _headline(n: int, error: float, bits: float, delta: float, grouped: bool) -> float:
+    if grouped:
+        return _bounds(n, error, bits, delta, grouped)["occam_bounded"]
+    return occam_binomial(errors_at(error, n), n, bits, delta)
+
+
+def _allowed(target: float, error: float, n: int, delta: float, grouped: bool) -> float:
+    if not grouped:
+        return max_bits(target, errors_at(error, n), n, delta)
+    bits = max_bits_kl(target, error, n, delta) - _CHOICE_BITS
+    return bits if bits >= 0.0 else math.nan
+
+
+def _held_out_bound(m: int, error: float, delta: float, grouped: bool) -> float:
+    return occam_kl(error, m, 0.0, delta) if grouped else occam_binomial(errors_at(error, m), m, 0.0, delta)
+
+
+def _holdout_plan(
+    share: float, n: int, error: float, holdout_error: float, delta: float, grouped: bool
+) -> HoldoutPlan:
     m = _held_out(share, n)
-    wrong = errors_at(holdout_error, m)
+    bound = _held_out_bound(m, holdout_error, delta, grouped)
     return HoldoutPlan(
         share=share,
         m=m,
-        errors=wrong,
-        bound=float(holdout(wrong, m, delta)),
-        break_even_bits=_finite(holdout_break_even(errors, n, m, wrong, delta)),
+        errors=None if grouped else errors_at(holdout_error, m),
+        bound=bound,
+        break_even_bits=_finite(_allowed(bound, error, n, delta, grouped)),
     )
 
 
@@ -260,13 +312,6 @@ def _held_out(share: float, n: int) -> int:
 
 def _finite(value: float) -> float | None:
     return value if math.isfinite(value) else None
-
-
-def _delta(confidence: float) -> float:
-    if not 0.0 < confidence < 1.0:
-        raise ArgumentError(f"confidence must lie strictly between 0 and 1 (0.95 for 95 %), got {confidence}")
-    # 1 - 0.95 in floats is a little above 0.05; the decimal that was meant is the safe side as well.
-    return min(1.0 - confidence, round(1.0 - confidence, 15)) or math.ulp(1.0)
 
 
 def _check_error(name: str, value: float) -> None:

@@ -28,6 +28,8 @@ from transferbound.errors import ArgumentError
 _SPACING = 0.3
 # Bets whose wealth is this many nats behind the best are left out, which can only lower the total wealth.
 _BEHIND = 30.0
+# Numbers held at a time in the table of bets by losses.
+_CELLS = 2**18
 
 
 def _bets(n: int, budget: float) -> FloatArray:
@@ -47,10 +49,11 @@ def _log_wealth(gains: FloatArray, counts: FloatArray, bets: FloatArray, y: floa
     """ln prod_i (1 - f + f (1 - x_i) / y) for each bet f; ``gains`` are 1 - x_i, y = 1 - m. Shape of
     ``bets``."""
     total = np.empty(len(bets))
-    for j, bet in enumerate(bets):
-        factors = (1.0 - bet) + (bet / y) * gains
+    rows = max(1, _CELLS // len(gains))
+    for start in range(0, len(bets), rows):
+        part = bets[start : start + rows, None]
         with np.errstate(divide="ignore"):
-            total[j] = float(counts @ np.log(factors))
+            total[start : start + rows] = np.log((1.0 - part) + (part / y) * gains) @ counts
     return total
 
 

@@ -45,7 +45,7 @@ def _tail_ratio(k: int, n: int, p: float, y: float) -> tuple[float, int]:
         total += float(terms.sum())
         term, ratio = float(terms[-1]), float(ratios[-1])
         done += len(below)
-        block *= 2
+        block = min(2 * block, 2**18)
         if ratio < 1.0 and term * ratio <= 1e-17 * total * (1.0 - ratio):
             break
     return total, done

@@ -13,9 +13,11 @@ from transferbound.bounds._checks import (
     check_fraction,
     check_n,
 )
+from transferbound.bounds._kl import kl
 from transferbound.bounds.binomial import log_binomial_cdf, occam_binomial
+from transferbound.bounds.occam import occam_kl
 
-_MOST = 2**50
+_MOST = 2**40
 
 
 def _first(holds: Callable[[int], bool], low: int) -> int:
@@ -58,14 +60,18 @@ def max_bits(target: float, errors: int, n: int, delta: float) -> float:
     if target <= errors / n:
         return math.nan
     bits = (math.log(delta) - log_binomial_cdf(errors, n, target)) / math.log(2.0)
+    return _fitting(bits, lambda bits: occam_binomial(errors, n, bits, delta) <= target)
+
+
+def _fitting(bits: float, fits: Callable[[float], bool]) -> float:
+    """``bits``, less the last few that do not fit as bounds are rounded outward; nan if none do."""
     slack = 1e-13
-    # The bound is rounded outward, so the very last bits do not fit.
-    while bits > 0.0 and occam_binomial(errors, n, bits, delta) > target:
+    while bits > 0.0 and not fits(bits):
         bits -= slack * (bits + 1.0)
         slack *= 4.0
     if bits > 0.0:
         return bits
-    return 0.0 if occam_binomial(errors, n, 0.0, delta) <= target else math.nan
+    return 0.0 if fits(0.0) else math.nan
 
 
 @broadcast
@@ -82,7 +88,8 @@ def min_n(target: float, risk: float, bits: float, delta: float) -> float:
     if target <= risk:
         return math.inf
     if risk == 0.0:
-        return float(_first(lambda n: occam_binomial(0, n, bits, delta) <= target, 1))
+        found = _first(lambda n: occam_binomial(0, n, bits, delta) <= target, 1)
+        return math.inf if found >= _MOST else float(found)
 
     def last_n(errors: int) -> int:
         """The largest n that still means this many errors: the best place on this tooth of the saw."""
@@ -98,6 +105,32 @@ def min_n(target: float, risk: float, bits: float, delta: float) -> float:
         return math.inf
     before = last_n(errors - 1) + 1 if errors > 1 else 1
     return float(_first(lambda n: occam_binomial(errors, n, bits, delta) <= target, max(before, errors)))
+
+
+@broadcast
+def max_bits_kl(target: float, risk: float, n: int, delta: float) -> float:
+    """As :func:`max_bits` for :func:`occam_kl`: a mean loss in [0, 1] in place of a count (groups)."""
+    target, risk = check_fraction("target", target), check_fraction("risk", risk)
+    n, delta = check_n(n), check_delta(delta)
+    if target >= 1.0:
+        return math.inf
+    if target <= risk:
+        return math.nan
+    bits = (n * kl(risk, target, 1.0 - target) + math.log(delta)) / math.log(2.0)
+    return _fitting(bits, lambda bits: occam_kl(risk, n, bits, delta) <= target)
+
+
+@broadcast
+def min_n_kl(target: float, risk: float, bits: float, delta: float) -> float:
+    """As :func:`min_n` for :func:`occam_kl`: a mean loss in [0, 1] in place of a count (groups)."""
+    target, risk = check_fraction("target", target), check_fraction("risk", risk)
+    bits, delta = check_bits(bits), check_delta(delta)
+    if target >= 1.0:
+        return 1.0
+    if target <= risk:
+        return math.inf
+    found = _first(lambda n: occam_kl(risk, n, bits, delta) <= target, 1)
+    return math.inf if found >= _MOST else float(found)
 
 
 def holdout_break_even(errors: int, n: int, m: int, holdout_errors: int, delta: float) -> float:
