@@ -1,6 +1,7 @@
 """The account of a message: what each item costs, that the items sum to K, and what is refused."""
 
 import math
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
@@ -10,6 +11,7 @@ from transferbound.accounting import (
     DIMS,
     KINDS,
     Header,
+    cheapest,
     empirical_entropy_bits,
     format_costs,
     header_bits,
@@ -131,6 +133,18 @@ def test_contexts_pay_when_densities_differ() -> None:
     assert symbol_bits(symbols, 3, contexts) < symbol_bits(symbols, 3) - 100
     relabelled = np.where(contexts == 0, 5, 9)
     assert symbol_bits(symbols, 3, relabelled) == symbol_bits(symbols, 3, contexts)
+
+
+def test_cheapest_flags_are_found() -> None:
+    header = Header("film", 2000)
+    contexts = np.repeat([0, 1], 1000)
+    even = draw(8, 2000, 3, 0.3)
+    one_sided = np.abs(even)
+    uneven = np.concatenate([draw(3, 1000, 3, 0.02), draw(4, 1000, 3, 0.6)])
+    assert cheapest(header, even, contexts) == header
+    assert cheapest(header, one_sided, contexts) == replace(header, adaptive_signs=True)
+    assert cheapest(header, uneven, contexts) == replace(header, contexts=True)
+    assert cheapest(replace(header, contexts=True), uneven) == header
 
 
 def test_block_starts() -> None:

@@ -2,6 +2,7 @@
 
 from transferbound.accounting.costs import (
     Cost,
+    cheapest,
     empirical_entropy_bits,
     format_costs,
     header_bits,
@@ -21,6 +22,7 @@ __all__ = [
     "MAX_SEED",
     "Cost",
     "Header",
+    "cheapest",
     "empirical_entropy_bits",
     "format_costs",
     "header_bits",

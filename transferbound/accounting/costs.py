@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -16,6 +16,7 @@ from transferbound.errors import ArgumentError
 
 __all__ = [
     "Cost",
+    "cheapest",
     "checked_contexts",
     "checked_symbols",
     "empirical_entropy_bits",
@@ -165,6 +166,20 @@ def itemize(header: Header, symbols: ArrayLike, contexts: ArrayLike | None = Non
 def message_bits(header: Header, symbols: ArrayLike, contexts: ArrayLike | None = None) -> float:
     """K = -log2 of the message's prior mass, rounded up, in bits. Arguments as for ``itemize``."""
     return _total(itemize(header, symbols, contexts))
+
+
+def cheapest(header: Header, symbols: ArrayLike, contexts: ArrayLike | None = None) -> Header:
+    """``header`` with the values of ``contexts`` and ``adaptive_signs`` that make K smallest.
+
+    The bound holds for all messages at once, so an encoder may pick among them freely. Without
+    ``contexts`` (d,) the header's own field is set to false.
+    """
+    options = [
+        replace(header, contexts=separate, adaptive_signs=signs)
+        for separate in ([False] if contexts is None else [False, True])
+        for signs in (False, True)
+    ]
+    return min(options, key=lambda option: message_bits(option, symbols, contexts))
 
 
 def format_costs(costs: Sequence[Cost]) -> str:
