@@ -24,7 +24,7 @@ from transferbound.accounting.integer_codes import (
     Text,
     Uniform,
 )
-from transferbound.errors import MessageError
+from transferbound.errors import ArgumentError, MessageError
 
 
 def mass(choices: list[Choice]) -> Fraction:
@@ -143,6 +143,26 @@ def test_a_value_over_the_limit_is_refused() -> None:
     bits = iter([0, 1, 0, 255])
     with pytest.raises(MessageError, match="UTF-8"):
         Text(256).read(lambda size: next(bits))
+
+
+@pytest.mark.parametrize(
+    ("code", "value"),
+    [
+        (Fixed(0), 1),
+        (Uniform(4), 4),
+        (Uniform(1), 1),
+        (EliasGamma(9), 0),
+        (EliasDelta(9), 10),
+        (Arrangement(("a", "b")), "a+a"),
+        (Arrangement(("a", "b")), "c"),
+        (Listed((1, 2), Fixed(3), "things"), 4),
+        (Optional(0, EliasGamma(9)), 10),
+        (Text(3), "four"),
+    ],
+)
+def test_a_value_without_a_code_is_not_written(code: Code, value: object) -> None:
+    with pytest.raises(ArgumentError):
+        code.write(value)
 
 
 def strings(dim: int, levels: int) -> Iterator[np.ndarray]:
