@@ -4,6 +4,7 @@ import itertools
 from collections import Counter
 from collections.abc import Callable, Iterator
 from fractions import Fraction
+from functools import cache
 
 import numpy as np
 import pytest
@@ -234,10 +235,26 @@ def small_messages(
                 yield header, string, np.arange(dim)
 
 
+@cache
+def symbol_cost(
+    string: tuple[int, ...], levels: int, contexts: tuple[int, ...] | None, adaptive_signs: bool
+) -> float:
+    ids = None if contexts is None else np.array(contexts)
+    return symbol_bits(np.array(string), levels, ids, adaptive_signs=adaptive_signs)
+
+
 @pytest.fixture
 def small_format(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The small format in place of the real one; the few symbol strings' costs are remembered."""
     for module in (costs, codec):
         monkeypatch.setattr(module, "field_codes", lambda: SMALL_FORMAT)
+    monkeypatch.setattr(
+        costs,
+        "symbol_bits",
+        lambda string, levels, contexts=None, *, adaptive_signs=False: symbol_cost(
+            tuple(string), levels, None if contexts is None else tuple(contexts), adaptive_signs
+        ),
+    )
 
 
 @pytest.mark.usefixtures("small_format")
