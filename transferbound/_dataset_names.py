@@ -92,10 +92,8 @@ _RELATED = [
     {"snli", "anli"},
 ]
 # Words that say nothing about which data set is meant.
-_EMPTY = frozenset(
-    """data dataset datasets train training test default main plain text image images folder model models
-    checkpoint checkpoints base small large finetuned finetune uncased cased sample labels""".split()
-)
+_EMPTY = {"data", "dataset", "datasets", "train", "training", "test", "default", "main", "plain", "text"}
+_EMPTY |= {"texts", "image", "images", "folder", "model", "models", "checkpoint", "base", "small", "large"}
 _LONGEST = 4
 
 
@@ -170,7 +168,7 @@ def compare_names(declared: dict[str, list[str]], aliases: set[str]) -> list[Mat
 def _match(where: str, value: str, aliases: set[str]) -> Iterator[Match]:
     text = _last_part(value) if where in ("id", "base_model", "name_or_path") else value
     named = canonical_names(text)
-    if aliases & named or _compress(text) in aliases:
+    if aliases & (named | {_compress(text), _compress(_last_part(text))}):
         # A title is free text, and MTEB lists what a model was evaluated on, not trained on.
         soft = where == "title" or (where == "model-index" and "mteb" in value.lower())
         yield Match(where, value, "which is", "warn" if soft else "refuse")

@@ -7,16 +7,26 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from glob import escape
 from pathlib import Path
 from typing import Any
 
 import datasets
+from huggingface_hub import constants, snapshot_download
+from huggingface_hub.errors import HFValidationError
 
 from transferbound.errors import DataError
 
 __all__ = ["Source", "open_split"]
 
 _HUB_COMMIT = re.compile(r"hf://datasets/[^@]+@([0-9a-f]{40})/")
+_COMMIT = re.compile(r"^[0-9a-f]{40}$")
+_SHARD = re.compile(r"^(?P<stem>.+)-(?P<index>\d+)-of-(?P<total>\d+)")
+_MAX_SHARDS = 10_000
+_NEEDS = "a bound needs examples"
+_EMPTY = "corresponds to no data"
+_ABSENT = (datasets.exceptions.DatasetNotFoundError, FileNotFoundError, ConnectionError)
+_UNREADABLE = (datasets.exceptions.DatasetsError, OSError, ValueError, KeyError, RuntimeError)
 
 
 @dataclass(frozen=True)
@@ -42,15 +52,15 @@ def open_split(name: str, *, config: str | None, split: str, revision: str | Non
     if path.exists() and not path.is_dir():
         raise DataError(f"the data set {name} is a file; give the folder that holds it")
     if (path / "dataset_dict.json").is_file() or (path / "state.json").is_file():
-        splits, used = _from_disk(path, name), None
+        splits, used, commit = _from_disk(path, name), None, None
     else:
-        splits, used = _from_hub_or_folder(name, path, config, revision)
+        splits, used, commit = _from_hub_or_folder(name, path, config, revision, split)
     if split not in splits:
         raise DataError(f"the data set {name} has no split {split!r}; it has {', '.join(sorted(splits))}")
     table = splits[split]
     if table.num_rows == 0:
-        raise DataError(f"the split {split} of the data set {name} is empty; a bound needs examples")
-    return Source(table, used, _commit(table) or revision)
+        raise DataError(f"the split {split} of the data set {name} is empty; {_NEEDS}")
+    return Source(table, used, commit)
 
 
 def _from_disk(path: Path, name: str) -> Any:
@@ -62,30 +72,88 @@ def _from_disk(path: Path, name: str) -> Any:
 
 
 def _from_hub_or_folder(
-    name: str, path: Path, config: str | None, revision: str | None
-) -> tuple[Any, str | None]:
-    target = str(path) if path.is_dir() else name
+    name: str, path: Path, config: str | None, revision: str | None, split: str
+) -> tuple[Any, str | None, str | None]:
+    """Splits, configuration and commit."""
+    local = path.is_dir()
     try:
-        with _quiet():
-            loaded = datasets.load_dataset(target, config, revision=revision)
-    except (datasets.exceptions.DatasetNotFoundError, FileNotFoundError, ConnectionError) as error:
-        raise DataError(
-            f"unknown data set {name}: no such local folder, and not on the Hub or in its local cache "
-            f"({_reason(error)})"
-        ) from error
-    except (datasets.exceptions.DatasetsError, OSError, ValueError, KeyError, RuntimeError) as error:
+        loaded = _load(str(path) if local else name, config, revision, split)
+        commit = None if local else _commit(loaded)
+        if not local and constants.HF_HUB_OFFLINE:
+            # Offline, ``datasets`` takes the latest prepared copy, whatever revision was asked for.
+            _check_revision(name, revision, commit)
+    except _ABSENT as error:
+        snapshot = None if local else _cached_snapshot(name, revision)
+        if snapshot is None:
+            raise DataError(
+                f"unknown data set {name}: no such local folder, and not on the Hub or in its local cache "
+                f"({_reason(error)})"
+            ) from error
+        loaded, commit = _load_snapshot(snapshot, name, config, split), snapshot.name
+    except _UNREADABLE as error:
+        if _EMPTY in str(error):
+            raise DataError(f"the split {split} of the data set {name} is empty; {_NEEDS}") from error
         raise DataError(f"the data set {name} cannot be read: {_reason(error)}") from error
-    used = config
-    for table in loaded.values():
-        used = used or table.info.config_name
-    return loaded, used
+    used = config or next((table.info.config_name for table in loaded.values()), None)
+    return loaded, used, commit or revision
 
 
-def _commit(table: Any) -> str | None:
-    for url in table.info.download_checksums or {}:
-        match = _HUB_COMMIT.search(url)
-        if match:
-            return match.group(1)
+def _load(target: str, config: str | None, revision: str | None, split: str) -> Any:
+    with _quiet():
+        try:
+            return datasets.load_dataset(target, config, revision=revision)
+        except ValueError as error:
+            if _EMPTY not in str(error):
+                raise
+        # Some split is without rows, which ``datasets`` refuses to open: see whether it is this one.
+        return {split: datasets.load_dataset(target, config, revision=revision, split=split)}
+
+
+def _check_revision(name: str, revision: str | None, commit: str | None) -> None:
+    if revision is not None and revision != commit:
+        raise FileNotFoundError(
+            f"the prepared copy of {name} in the cache is of commit {commit or 'unknown'}, not {revision}"
+        )
+
+
+def _cached_snapshot(name: str, revision: str | None) -> Path | None:
+    """The data set's files in the Hub cache, as ``hf download`` leaves them."""
+    try:
+        return Path(snapshot_download(name, repo_type="dataset", revision=revision, local_files_only=True))
+    except (HFValidationError, OSError):
+        return None
+
+
+def _load_snapshot(folder: Path, name: str, config: str | None, split: str) -> Any:
+    for file in sorted(folder.rglob("*-of-*")):
+        match = _SHARD.match(file.name)
+        if match is None:
+            continue
+        digits = len(match["index"])
+        total = int(match["total"])
+        for index in range(min(total, _MAX_SHARDS)):
+            beside = f"{match['stem']}-{index:0{digits}d}-of-{match['total']}"
+            if not any(file.parent.glob(f"{escape(beside)}*")):
+                raise DataError(
+                    f"the Hub cache holds only a part of the data set {name}: {beside} is missing; "
+                    "download it whole"
+                )
+    try:
+        return _load(str(folder), config, None, split)
+    except (*_ABSENT, *_UNREADABLE) as error:
+        raise DataError(f"the data set {name} cannot be read from the Hub cache: {_reason(error)}") from error
+
+
+def _commit(splits: Any) -> str | None:
+    for table in splits.values():
+        for url in table.info.download_checksums or {}:
+            match = _HUB_COMMIT.search(url)
+            if match:
+                return match.group(1)
+        for file in table.cache_files:
+            folder = Path(file["filename"]).parent.name
+            if _COMMIT.match(folder):
+                return folder
     return None
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -238,7 +239,8 @@ def _write_cached(
             f"the cache folder {path.parent} cannot be written ({error}); name another"
         ) from error
     finally:
-        partial.unlink(missing_ok=True)
+        with suppress(OSError):
+            partial.unlink()
     kept = _open_cached(path, shape)
     if kept is None:
         raise DataError(f"the cache file {path} cannot be read back; remove it and run again")

@@ -89,8 +89,9 @@ class TransformersBackend(Backend):
             config.problem_type = "single_label_classification"
         with quiet_construction(), _quiet_transformers():
             network = self._from_config(config)
-        if self._pooling:
-            return PooledTextClassifier(network, _hidden_size(config, self._name), num_classes, self._pooling)
+            if self._pooling:
+                hidden_size = _hidden_size(config, self._name)
+                return PooledTextClassifier(network, hidden_size, num_classes, self._pooling)
         if self.modality == "text":
             return TextClassifier(network)
         resized = input_size not in (0, self.input_size)
