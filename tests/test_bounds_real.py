@@ -111,6 +111,19 @@ def test_betting_wins_at_low_variance_and_loses_little_elsewhere():
     assert occam_betting(coin, 500.0, 0.05) < occam_kl(coin.mean(), 10_000, 500.0, 0.05) + 0.003
 
 
+def test_choice_between_the_two_forms_costs_a_bit():
+    rng = np.random.default_rng(10)
+    coin, low = (rng.random(400) < 0.2).astype(float), rng.beta(20.0, 80.0, 400)
+    assert occam_bounded(coin, 20.0, 0.05) == occam_kl(coin.mean(), 400, 21.0, 0.05)
+    assert occam_bounded(low, 20.0, 0.05) == occam_betting(low, 21.0, 0.05)
+
+
+def test_empirical_bernstein_is_its_formula():
+    cost = 20.0 * math.log(2.0) + math.log(2.0 / 0.05)
+    exact = 0.1 + math.sqrt(2.0 * 0.04 * cost / 1000) + 7.0 * cost / (3.0 * 999)
+    assert occam_empirical_bernstein(0.1, 0.04, 1000, 20.0, 0.05) == pytest.approx(exact, rel=1e-14)
+
+
 def test_betting_edges():
     assert occam_betting([1.0, 1.0], 0.0, 0.05) == 1.0
     assert occam_betting([0.0], 1e6, 0.05) == 1.0
@@ -213,6 +226,20 @@ def test_subsample_coverage():
     ):
         missed = int((bound < risk).sum())
         assert stats.beta.isf(1e-3, missed + 1, trials - missed) < DELTA
+
+
+def test_subsample_spends_delta_once():
+    for share in (0.1, 0.5, 0.9):
+        total = population_errors(100, 1000, 50_000, share * 0.05)
+        second = occam_binomial(total, 50_000, 500.0, (1.0 - share) * 0.05)
+        assert subsample_binomial(100, 1000, 50_000, 500.0, 0.05, share) == second
+        total = occam_kl(0.1, 1000, 0.0, share * 0.05)
+        second = occam_kl(total, 50_000, 500.0, (1.0 - share) * 0.05)
+        assert subsample_kl(0.1, 1000, 50_000, 500.0, 0.05, share) == second
+    # The more of delta the draw of the rows gets, the fewer errors it must allow for.
+    limits = [population_errors(100, 1000, 50_000, share * 0.05) for share in (0.1, 0.5, 0.9)]
+    assert limits == sorted(limits, reverse=True)
+    assert len(set(limits)) == 3
 
 
 def test_subsample_lies_between_all_rows_and_the_subsample_alone():

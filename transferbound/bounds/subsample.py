@@ -53,8 +53,8 @@ def population_errors(errors: int, m: int, n: int, delta: float) -> int:
     n = check_n(n)
     m = check_count("m", m, 1, n)
     errors = check_count("errors", errors, 0, m)
-    # Log-gammas of 1e7 carry an error of 1e-8: taken against ourselves.
-    level = math.log(check_delta(delta)) - 1e-12 * n * math.log(n + 1.0) - 1e-9
+    # The log-gammas carry an error of some 1e-16 of n ln n: taken against ourselves.
+    level = math.log(check_delta(delta)) - 2e-15 * n * math.log(n + 1.0) - 1e-9
     low, high = max(errors, math.floor(errors * (n / m))), n - (m - errors)
     while low < high:
         middle = (low + high + 1) // 2
