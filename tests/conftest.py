@@ -167,7 +167,7 @@ def text_rows(n: int = 24, num_classes: int = 2) -> dict[str, list[Any]]:
     return {"text": texts, "label": [i % num_classes for i in range(n)]}
 
 
-def save_rows(folder: Path, rows: dict[str, list[Any]], split: str = "train", **features: Any) -> Path:
+def save_rows(folder: Path, rows: dict[str, Any], split: str = "train", **features: Any) -> Path:
     """Write rows as parquet with declared features, in Hub layout."""
     known: dict[str, Any] = {"image": datasets.Image(), "text": datasets.Value("string")}
     if "label" in rows and "label" not in features:

@@ -155,6 +155,12 @@ def test_image_duplicates(tmp_path: Path) -> None:
     }
 
 
+def test_pairs_are_not_contained_across_their_two_texts(tmp_path: Path) -> None:
+    rows = {"sentence1": ["a", "x a b"], "sentence2": ["b", "y"], "label": [0, 1]}
+    counts = LabelledData.load(str(save_rows(tmp_path / "d", rows))).duplicates()
+    assert counts["contained_rows"] == 0
+
+
 def test_contained_rows_against_a_direct_search() -> None:
     generator = np.random.default_rng(3)
     texts = [" ".join(generator.choice(list("abc"), size=generator.integers(0, 9))) for _ in range(300)]
@@ -325,6 +331,26 @@ def test_missing_text(tmp_path: Path) -> None:
     data = LabelledData.load(str(save_rows(tmp_path / "d", {"text": ["a", None], "label": [0, 1]})))
     with pytest.raises(DataError, match="no text in column text of row 1"):
         list(data.text_rows())
+
+
+def test_image_turned_by_its_exif_tag(tmp_path: Path) -> None:
+    image = image_rows(1, side=8)["image"][0].resize((8, 4))
+    tags = Image.Exif()
+    tags[0x0112] = 6
+    buffer = io.BytesIO()
+    image.save(buffer, format="PNG", exif=tags)
+    rows = {"image": [{"bytes": buffer.getvalue(), "path": None}, image], "label": [0, 1]}
+    data = LabelledData.load(str(save_rows(tmp_path / "d", rows)))
+    assert [item.size for item in data.images()] == [(4, 8), (8, 4)]
+
+
+def test_a_data_set_with_a_script_is_refused_and_not_run(tmp_path: Path) -> None:
+    folder = tmp_path / "scripted"
+    folder.mkdir()
+    (folder / "scripted.py").write_text(f"open({str(tmp_path / 'executed')!r}, 'w')\n")
+    with pytest.raises(DataError):
+        LabelledData.load(str(folder))
+    assert not (tmp_path / "executed").exists()
 
 
 def test_corrupt_parquet(tmp_path: Path, tiny_texts: Path) -> None:

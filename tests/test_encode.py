@@ -98,7 +98,7 @@ def test_cache_is_used_and_equals_memory(
     monkeypatch.setattr(encode_module, "IN_MEMORY_BYTES", 100)
     fresh = encode(image_prior.preprocessing(32), images, cache_dir=tmp_path, progress=False)
     files = list(tmp_path.iterdir())
-    assert [file.suffix for file in files] == [".npy"]
+    assert sorted(file.suffix for file in files) == [".npy", ".sha256"]
 
     def fail(*_: Any) -> None:
         raise AssertionError("encoded a second time")
@@ -146,11 +146,14 @@ def test_interrupted_and_truncated_cache_files(
     assert list(tmp_path.iterdir()) == []
     monkeypatch.setattr(encode_module, "_fill", fill)
     encode(image_prior.preprocessing(32), images, cache_dir=tmp_path, progress=False)
-    (file,) = tmp_path.iterdir()
+    (file,) = tmp_path.glob("*.npy")
     whole = file.read_bytes()
-    file.write_bytes(whole[:1000])
-    encode(image_prior.preprocessing(32), images, cache_dir=tmp_path, progress=False)
-    assert file.read_bytes() == whole
+    flipped = bytearray(whole)
+    flipped[-5] ^= 64
+    for damaged in (whole[:1000], bytes(flipped), b""):
+        file.write_bytes(damaged)
+        encode(image_prior.preprocessing(32), images, cache_dir=tmp_path, progress=False)
+        assert file.read_bytes() == whole
 
 
 def test_cache_folder_that_cannot_be_written(

@@ -419,6 +419,34 @@ def test_every_tensor_is_accounted_for(
         Prior.from_pretrained(str(folder))
 
 
+def _poison(tensors: dict[str, torch.Tensor]) -> None:
+    next(value for value in tensors.values() if value.is_floating_point()).view(-1)[0] = float("nan")
+
+
+def test_weights_that_are_not_numbers(tiny_timm: Path, tmp_path: Path) -> None:
+    with pytest.raises(PriorError, match="NaN"):
+        Prior.from_pretrained(str(change_weights(copied(tiny_timm, tmp_path / "a"), _poison)))
+
+
+def test_sharded_weights(tiny_bert: Path, tmp_path: Path) -> None:
+    folder = copied(tiny_bert, tmp_path / "a")
+    tensors = load_file(folder / "model.safetensors")
+    names = sorted(tensors)
+    parts = {"model-00001-of-00002.safetensors": names[:5], "model-00002-of-00002.safetensors": names[5:]}
+    for file, some in parts.items():
+        save_file({name: tensors[name] for name in some}, folder / file, metadata={"format": "pt"})
+    (folder / "model.safetensors").unlink()
+    index = {"metadata": {}, "weight_map": {name: file for file, some in parts.items() for name in some}}
+    (folder / "model.safetensors.index.json").write_text(json.dumps(index))
+    whole, sharded = (Prior.from_pretrained(str(item)) for item in (tiny_bert, folder))
+    assert whole.fingerprint == sharded.fingerprint
+    first, second = (prior.build(2).state_dict() for prior in (whole, sharded))
+    assert all(torch.equal(first[name], second[name]) for name in first)
+    (folder / "model-00002-of-00002.safetensors").unlink()
+    with pytest.raises(PriorError, match="model-00002-of-00002"):
+        Prior.from_pretrained(str(folder))
+
+
 def test_unknown_timm_architecture(tmp_path: Path) -> None:
     folder = save_timm(tmp_path / "a", "test_resnet")
     config = json.loads((folder / "config.json").read_text())

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import datasets
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from transferbound.errors import DataError
 
@@ -44,8 +44,10 @@ def _decode(cell: Any, row: int, column: str, name: str) -> Image.Image:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
-            image = Image.open(io.BytesIO(content))
+            image: Image.Image = Image.open(io.BytesIO(content))
             image.load()
+            if "exif" in image.info:  # turned upright, as ``datasets`` does
+                image = ImageOps.exif_transpose(image)
     except (UnidentifiedImageError, OSError, SyntaxError, ValueError, EOFError) as error:
         raise DataError(
             f"{where} an image that cannot be decoded ({' '.join(str(error).split())})"
@@ -56,4 +58,6 @@ def _decode(cell: Any, row: int, column: str, name: str) -> Image.Image:
         raise DataError(f"{where} an image of mode {image.mode}; convert it to 8 bits a channel")
     if image.mode in ("L", "1", "LA"):
         return image if image.mode == "L" else image.convert("L")
+    if image.mode == "P" and "transparency" in image.info:
+        image = image.convert("RGBA")
     return image if image.mode == "RGB" else image.convert("RGB")

@@ -227,7 +227,8 @@ class LabelledData(Examples):
         distinct, first = np.unique(self.row_hashes.view("V32").ravel(), return_index=True)
         found = {"rows": self.n, "exact_duplicate_rows": self.n - len(distinct)}
         if self.modality == "text":
-            texts = [" \x1e ".join(parts) for parts in self.text_rows()]
+            # A mark that is a word of its own keeps the two texts of a pair apart.
+            texts = [" \ue000 ".join(parts) for parts in self.text_rows()]
             contained = contained_rows(texts)
             found["contained_rows"] = int(contained.sum())
             found["standalone_rows"] = int((~contained[first]).sum())

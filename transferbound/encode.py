@@ -137,7 +137,7 @@ def encode(
 
     Pixels of more than 512 MB are kept in a memory-mapped file under ``cache_dir`` (default:
     :func:`default_cache_dir`), named by the fingerprints of the data and of the preprocessing, and found
-    again by the next run; a file appears under its name only when it is complete.
+    again by the next run if its sha256 is still the same; it appears under its name only when complete.
 
     Raises:
         PriorError: a text prior's preprocessing on images, or the reverse.
@@ -211,7 +211,12 @@ def _fill(
 
 
 def _open_cached(path: Path, shape: tuple[int, ...]) -> np.ndarray | None:
+    """The file, if it is whole: its sha256 stands beside it. A damaged file is encoded anew."""
     try:
+        stated = path.with_suffix(".sha256").read_text(encoding="ascii").strip()
+        with path.open("rb") as stream:
+            if hashlib.file_digest(stream, "sha256").hexdigest() != stated:
+                return None
         kept = np.load(path, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError, EOFError):
         return None
@@ -227,20 +232,25 @@ def _write_cached(
     progress: bool,
 ) -> np.ndarray:
     partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
+    beside = path.with_name(f"{path.stem}.sha256.{os.getpid()}.partial")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         pixels = np.lib.format.open_memmap(partial, mode="w+", dtype=np.uint8, shape=shape)
         _fill(pixels, preprocessing, data, greyscale, progress)
         pixels.flush()
         del pixels
+        with partial.open("rb") as stream:
+            beside.write_text(hashlib.file_digest(stream, "sha256").hexdigest() + "\n", encoding="ascii")
         partial.replace(path)
+        beside.replace(path.with_suffix(".sha256"))
     except OSError as error:
         raise OutputError(
             f"the cache folder {path.parent} cannot be written ({error}); name another"
         ) from error
     finally:
-        with suppress(OSError):
-            partial.unlink()
+        for leftover in (partial, beside):
+            with suppress(OSError):
+                leftover.unlink()
     kept = _open_cached(path, shape)
     if kept is None:
         raise DataError(f"the cache file {path} cannot be read back; remove it and run again")

@@ -6,6 +6,7 @@ import hashlib
 import json
 from typing import Any
 
+import torch
 from torch import nn
 
 from transferbound.errors import ArgumentError, PriorError
@@ -59,13 +60,7 @@ class Prior:
         self.architecture = self._backend.architecture
         self.input_size = self._backend.input_size
         self.unused = self._backend.unused
-        self._head = self._find_head()
-        own = self._backend.skeleton(max(self._backend.own_classes, 2), 0)
-        self.num_parameters = sum(
-            value.numel()
-            for name, value in own.named_parameters()
-            if self._backend.own_classes >= 2 or name not in self._head
-        )
+        self._head, self.num_parameters = self._find_head()
 
     @classmethod
     def from_pretrained(cls, name: str, *, revision: str | None = None) -> Prior:
@@ -157,14 +152,23 @@ class Prior:
     def __repr__(self) -> str:
         return f"Prior({self.name!r}, {self.architecture}, {self.num_parameters:,} parameters)"
 
-    def _find_head(self) -> tuple[str, ...]:
-        """The head is whatever changes shape with the number of classes."""
-        two, three = (self._backend.skeleton(classes, 0).named_parameters() for classes in (2, 3))
-        shapes = {name: value.shape for name, value in two}
-        head = tuple(name for name, value in three if shapes.get(name) != value.shape)
+    def _find_head(self) -> tuple[tuple[str, ...], int]:
+        """The head is whatever changes shape with the number of classes; then the size of the network."""
+        two, three = (self._shapes(classes) for classes in (2, 3))
+        head = tuple(name for name, shape in three.items() if two.get(name) != shape)
         if not head:
             raise PriorError(f"the prior {self.name} ({self.architecture}) takes no classification head")
-        return head
+        state = self._backend.state(0)
+        kept = two if self._backend.own_classes >= 2 else set(two) - set(head)
+        return head, sum(state[name].numel() for name in kept if name in state)
+
+    def _shapes(self, num_classes: int) -> dict[str, torch.Size]:
+        try:
+            with torch.device("meta"):
+                module = self._backend.skeleton(num_classes, 0)
+        except (RuntimeError, NotImplementedError):  # an architecture that computes while it is built
+            module = self._backend.skeleton(num_classes, 0)
+        return {name: value.shape for name, value in module.named_parameters()}
 
 
 def _config_fingerprint(config: dict[str, Any]) -> str:

@@ -25,8 +25,12 @@ __all__ = ["Checkpoint", "resolve"]
 
 # Everything a checkpoint needs but its weights; never a .py file.
 _TEXT_FILES = ["*.json", "*.txt", "*.md", "*.model", "*/config.json"]
-_SAFE_WEIGHTS = ["*.safetensors", "*.safetensors.index.json"]
-_TORCH_WEIGHTS = ["pytorch_model*.bin", "pytorch_model.bin.index.json", "*.pth"]
+# Tried in turn until there are weights: one set is enough, and a repository may hold many.
+_WEIGHTS = (
+    ["model.safetensors", "model-*-of-*.safetensors", "model.safetensors.index.json"],
+    ["pytorch_model*.bin", "pytorch_model.bin.index.json"],
+    ["*.safetensors", "*.pth"],
+)
 # Weights of other frameworks, optimizer states and duplicates that no prior reads.
 _IGNORED = ["onnx/*", "openvino/*", "*.h5", "*.msgpack", "*.ot", "coreml/*", "optimizer*", "training_args*"]
 _COMMIT = re.compile(r"^[0-9a-f]{40}$")
@@ -44,7 +48,7 @@ class Checkpoint:
 
     @property
     def is_timm(self) -> bool:
-        return "architecture" in self.config
+        return "architecture" in self.config and self.config.get("model_type") in (None, "timm_wrapper")
 
 
 def resolve(name: str, revision: str | None = None) -> Checkpoint:
@@ -129,11 +133,12 @@ def _hub_id(name: str) -> str:
 
 
 def _download(repo_id: str, name: str, revision: str | None) -> Path:
-    """Snapshot of the repository in the Hub cache: metadata first, then one set of weights."""
+    """Snapshot of the repository in the Hub cache: metadata and one set of weights."""
     try:
-        folder = _snapshot(repo_id, revision, _TEXT_FILES + _SAFE_WEIGHTS)
-        if not weight_files(folder):
-            folder = _snapshot(repo_id, revision, _TEXT_FILES + _TORCH_WEIGHTS)
+        for weights in _WEIGHTS:
+            folder = _snapshot(repo_id, revision, _TEXT_FILES + weights)
+            if weight_files(folder):
+                break
     except HFValidationError as error:
         raise PriorError(
             f"unknown prior {name}: no such local folder, and not a Hub id (OWNER/NAME) either"

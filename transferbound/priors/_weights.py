@@ -73,6 +73,9 @@ def read_tensors(files: tuple[Path, ...]) -> dict[str, torch.Tensor]:
             tensors[name] = value
     if not tensors:
         raise PriorError(f"{files[0]} holds no tensors")
+    for name, value in tensors.items():
+        if value.is_floating_point() and bool(torch.isnan(value).any()):
+            raise PriorError(f"{files[0]} holds a tensor {name} with values that are not numbers (NaN)")
     return tensors
 
 
