@@ -9,8 +9,8 @@ __all__ = ["assumptions"]
 
 def assumptions(content: dict[str, Any]) -> list[str]:
     """The assumptions behind a statement, one sentence or two each."""
-    data, prior, decoder = content["dataset"], content["prior"], content["decoder"]
-    found = [_unit(data), _prior(prior, data)]
+    data, decoder = content["dataset"], content["decoder"]
+    found = [_unit(data), content["independence"]["assumption"]]
     if data["classes_from"] != "features":
         found.append(
             f"The task has {len(data['class_names'])} classes: the data set does not declare them, the user did."
@@ -38,13 +38,6 @@ def _unit(data: dict[str, Any]) -> str:
     return (
         f"The {data['units']:,} groups named by column {group!r} are independent draws; rows within one need "
         "not be. The error is the mean over groups of the mean over a group's rows."
-    )
-
-
-def _prior(prior: dict[str, Any], data: dict[str, Any]) -> str:
-    return (
-        f"The checkpoint {prior['id']} was made without the training rows of {data['id']}: neither its weights "
-        "nor its choice depend on them."
     )
 
 

@@ -43,7 +43,9 @@ class Certificate:
         """
         path = Path(folder)
         if not path.is_dir():
-            raise CertificateError(f"{path} is not a folder; give the folder that `transferbound bound` wrote")
+            raise CertificateError(
+                f"{path} is not a folder; give the folder that `transferbound bound` wrote"
+            )
         content = read_json(path / CERTIFICATE_FILE)
         check_content(content)
         return cls(content, read_limited(path / MESSAGE_FILE, MAX_BYTES))
@@ -76,7 +78,9 @@ class Certificate:
             finally:
                 shutil.rmtree(partial, ignore_errors=True)
         except OSError as error:
-            raise OutputError(f"cannot write the certificate to {target}: {error.strerror or error}") from error
+            raise OutputError(
+                f"cannot write the certificate to {target}: {error.strerror or error}"
+            ) from error
 
     @property
     def risk_bound(self) -> float:
@@ -114,4 +118,6 @@ def check_out(target: Path) -> None:
         with tempfile.TemporaryFile(dir=parent):
             pass
     except OSError as error:
-        raise OutputError(f"the output folder {target} cannot be written: {error.strerror or error}") from error
+        raise OutputError(
+            f"the output folder {target} cannot be written: {error.strerror or error}"
+        ) from error

@@ -11,7 +11,15 @@ from typing import Any
 
 from transferbound.errors import CertificateError
 
-__all__ = ["MAX_JSON_BYTES", "parse_json", "read_json", "read_limited", "write_bytes", "write_json", "write_text"]
+__all__ = [
+    "MAX_JSON_BYTES",
+    "parse_json",
+    "read_json",
+    "read_limited",
+    "write_bytes",
+    "write_json",
+    "write_text",
+]
 
 MAX_JSON_BYTES = 4 * 2**20
 
@@ -74,8 +82,11 @@ def parse_json(data: bytes, name: str) -> Any:
     """
     try:
         return json.loads(
-            data.decode("utf-8"), object_pairs_hook=_unique, parse_constant=_no_constant,
-            parse_int=_parse_int, parse_float=_parse_float,
+            data.decode("utf-8"),
+            object_pairs_hook=_unique,
+            parse_constant=_no_constant,
+            parse_int=_parse_int,
+            parse_float=_parse_float,
         )
     except RecursionError as error:
         raise CertificateError(f"{name} is nested too deeply") from error

@@ -65,9 +65,7 @@ def header_for(config: SubspaceConfig, **choices: Any) -> Header:
     )
 
 
-def decode_predictor(
-    prior: Prior, num_classes: int, message: bytes, *, candidates: int = 1
-) -> Predictor:
+def decode_predictor(prior: Prior, num_classes: int, message: bytes, *, candidates: int = 1) -> Predictor:
     """Decodes ``message`` against ``prior``: nothing else that depends on training data comes in.
 
     Args:
@@ -87,7 +85,9 @@ def decode_predictor(
         return build_projection(subspace_config(header), layout).contexts()
 
     try:
-        header, integers = decode(message, candidates=candidates, contexts=contexts_of, max_dim=_largest(prior))
+        header, integers = decode(
+            message, candidates=candidates, contexts=contexts_of, max_dim=_largest(prior)
+        )
         module = built.get("module") or _build(prior, num_classes, header)
         config = subspace_config(header)
         head = prior.head_parameters(num_classes)

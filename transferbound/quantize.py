@@ -43,7 +43,9 @@ class Quantizer(nn.Module):
     def __init__(self, levels: int = 3, step: float = 0.1) -> None:
         super().__init__()
         if levels < 3 or levels % 2 == 0:
-            raise ArgumentError(f"levels is {levels}; use an odd number of at least 3, so that zero is a level")
+            raise ArgumentError(
+                f"levels is {levels}; use an odd number of at least 3, so that zero is a level"
+            )
         if not (math.isfinite(step) and step > 0):
             raise ArgumentError(f"the step is {step}; it must be a positive number")
         self.levels = levels

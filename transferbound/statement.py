@@ -27,6 +27,7 @@ from transferbound.schema import MESSAGE_FILE, SCHEMA, SCHEMA_VERSION
 
 __all__ = ["make_statement"]
 
+
 def make_statement(
     prior: Prior,
     data: LabelledData,
@@ -35,7 +36,7 @@ def make_statement(
     confidence: float,
     candidates: int = 1,
     test: LabelledData | None = None,
-    independence: dict[str, Any] | None = None,
+    independence: dict[str, Any],
     batch_size: int = 250,
     accelerator: Any = None,
     progress: bool = False,
@@ -48,7 +49,7 @@ def make_statement(
         confidence: 1 - delta.
         candidates: variants declared in advance, one of which the message names.
         test: examples for reporting only; they have no part in the bound.
-        independence: what was checked of the prior's independence of the data.
+        independence: the record of :func:`transferbound.independence.check_independence`.
         encoded: ``data`` under the message's preprocessing, where it is at hand already.
         batch_size, accelerator, progress: how to count; without effect on the result.
 
@@ -62,7 +63,9 @@ def make_statement(
     how: dict[str, Any] = {"batch_size": batch_size, "accelerator": accelerator, "progress": progress}
     encoded = encoded or encode(predictor.preprocessing, data, progress=progress)
     count = count_errors(predictor.module, encoded, **how)
-    risk = _risk(count, data, message_bits(predictor.header, predictor.integers, predictor.contexts), confidence)
+    risk = _risk(
+        count, data, message_bits(predictor.header, predictor.integers, predictor.contexts), confidence
+    )
     content: dict[str, Any] = {
         "schema": SCHEMA,
         "schema_version": SCHEMA_VERSION,
@@ -74,7 +77,7 @@ def make_statement(
         "message": _message(message, predictor),
         "comparison": _comparison(data, count, confidence),
         "evaluation": {"close_calls": count.close_calls, "test": _test(predictor, data, test, how)},
-        "independence": independence or {},
+        "independence": independence,
     }
     content["assumptions"] = assumptions(content)
     return content
@@ -158,7 +161,9 @@ def _test(
             f"the split {test.split} has the classes {list(test.class_names)[:8]}, the training split "
             f"{list(data.class_names)[:8]}; name another split or none"
         )
-    count = count_errors(predictor.module, encode(predictor.preprocessing, test, progress=how["progress"]), **how)
+    count = count_errors(
+        predictor.module, encode(predictor.preprocessing, test, progress=how["progress"]), **how
+    )
     return {
         "split": test.split,
         "sha256": test.fingerprint,

@@ -65,7 +65,9 @@ class Finetuner:
         to_count: int = 0,
     ) -> None:
         if not isinstance(model.quantizer, Quantizer):
-            raise SubspaceError("the model has no Quantizer; pass quantizer=Quantizer(levels) to SubspaceModel")
+            raise SubspaceError(
+                "the model has no Quantizer; pass quantizer=Quantizer(levels) to SubspaceModel"
+            )
         self.model, self.data, self.header, self.delta = model, data, header, delta
         self.settings, self.state, self.accelerator, self.progress = settings, state, accelerator, progress
         self.quantizer = model.quantizer
@@ -89,7 +91,11 @@ class Finetuner:
         self._restore()
         self.model.eval()  # no dropout: a resumed run must repeat an unbroken one
         bar = tqdm(
-            total=self.total_steps, initial=self.step, desc="finetuning", unit="step", disable=not self._shows()
+            total=self.total_steps,
+            initial=self.step,
+            desc="finetuning",
+            unit="step",
+            disable=not self._shows(),
         )
         with bar:
             for indices in self._batches():
@@ -160,7 +166,7 @@ class Finetuner:
         price = bit_price(self.risk, self.data.n, self.bits, self.delta)
         exchange = self.loss / max(self.risk, 1.0 / self.data.n)
         bits = soft_bits(self.model.coordinates, self.quantizer.log_step.exp())
-        (self.settings.rate * price * exchange * bits).backward()  # type: ignore[no-untyped-call]
+        (self.settings.rate * price * exchange * bits).backward()
 
     def _quantize_at(self, done: float) -> None:
         if done >= self.settings.quantize_from:
@@ -246,7 +252,8 @@ class Finetuner:
             moments.pop("parameter")
             if moments:
                 self.optimizer.state[parameter] = {
-                    key: value if key == "step" else value.to(parameter.device) for key, value in moments.items()
+                    key: value if key == "step" else value.to(parameter.device)
+                    for key, value in moments.items()
                 }
         self.step, self.total_steps = numbers["step"], numbers["total_steps"]
         self.loss, self.risk, self.bits = numbers["loss"], numbers["risk"], numbers["bits"]

@@ -49,12 +49,16 @@ class FinetuneSettings:
     def __post_init__(self) -> None:
         if self.epochs is not None:
             _require("epochs", self.epochs, self.epochs > 0, "a positive number")
-        _require("budget_minutes", self.budget_minutes, self.budget_minutes > 0, "a positive number of minutes")
+        _require(
+            "budget_minutes", self.budget_minutes, self.budget_minutes > 0, "a positive number of minutes"
+        )
         _require("batch_size", self.batch_size, self.batch_size >= 1, "at least 1")
         _require("learning_rate", self.learning_rate, self.learning_rate > 0, "a positive number")
         _require("initial_step", self.initial_step, self.initial_step > 0, "a positive number")
         ordered = 0 <= self.quantize_from <= self.settle_from <= 1
-        _require("quantize_from", self.quantize_from, ordered, "between 0 and settle_from, which is at most 1")
+        _require(
+            "quantize_from", self.quantize_from, ordered, "between 0 and settle_from, which is at most 1"
+        )
         _require("rate", self.rate, self.rate >= 0, "at least 0")
         _require("seed", self.seed, self.seed >= 0, "at least 0")
         known = ("no", "bf16", "fp16")

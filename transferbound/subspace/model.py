@@ -8,6 +8,7 @@ weights, checkpointing, autocast and ``torch.compile`` work as they do without t
 from __future__ import annotations
 
 import contextlib
+import inspect
 import weakref
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -22,7 +23,18 @@ from transferbound.subspace.layout import build_layout
 
 __all__ = ["SubspaceModel"]
 
-_UNSAVED = ("_handles", "_totals")
+_UNSAVED = ("_handles", "_totals", "forward")
+
+
+class _Forward:
+    """The model's own ``forward`` signature, by which ``Trainer`` and others find columns and labels."""
+
+    def __init__(self, model: nn.Module) -> None:
+        self._model = model
+        self.__signature__ = inspect.signature(model.forward)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self._model(*args, **kwargs)
 
 
 class SubspaceModel(nn.Module):
@@ -58,6 +70,7 @@ class SubspaceModel(nn.Module):
         quantizer: nn.Module | None = None,
     ) -> None:
         super().__init__()
+        _refuse_wrappers(model)
         _refuse_batch_dependence(model)
         layout = build_layout(model, head)
         projection = build_projection(config, layout)
@@ -81,10 +94,13 @@ class SubspaceModel(nn.Module):
         self._buffer_copies = {n: b.detach().clone() for n, b in _state_buffers(model)}
         self._written: Tensor | None = None
         self._point: Any = None
-        model.register_forward_pre_hook(self._before_forward)
+        model.register_forward_pre_hook(self._before_forward, with_kwargs=True)
+        for module in model.modules():
+            if isinstance(module, nn.Embedding) and not module.weight.requires_grad:
+                module.register_forward_hook(self._after_embedding)
         model.register_state_dict_pre_hook(self._before_state_dict)
         self._attach()
-        self.train(self.training)
+        self.train(model.training)
 
     # Forward ---------------------------------------------------------------------------------------
 
@@ -135,11 +151,26 @@ class SubspaceModel(nn.Module):
         self.projection.write(self._point, index, theta, theta)
         data.copy_(theta.view(data.shape))
 
-    def _before_forward(self, module: nn.Module, args: Any) -> None:
+    def _before_forward(self, module: nn.Module, args: Any, kwargs: Any) -> tuple[Any, Any] | None:
         self._freeze_statistics()
         self.sync()
         if self._totals and torch._C._current_graph_task_id() == -1:
             self._totals.clear()  # left by a backward pass that failed
+        if not self._asks_for_input_gradients():
+            return None
+        return tuple(_asking(a) for a in args), {key: _asking(value) for key, value in kwargs.items()}
+
+    def _after_embedding(self, module: nn.Module, args: Any, output: Tensor) -> None:
+        if self._asks_for_input_gradients():
+            output.requires_grad_()
+
+    @torch.compiler.disable
+    def _asks_for_input_gradients(self) -> bool:
+        """Reentrant checkpointing drops the gradient of a block none of whose inputs asks for one."""
+        if not torch.is_grad_enabled():
+            return False
+        switches = ("gradient_checkpointing", "grad_checkpointing")
+        return any(getattr(m, name, False) is True for m in self.model.modules() for name in switches)
 
     def _before_state_dict(self, module: nn.Module, prefix: str, keep_vars: bool) -> None:
         self.sync()
@@ -208,6 +239,7 @@ class SubspaceModel(nn.Module):
 
     def _attach(self) -> None:
         """Hooks on the touched parameters; they are not copied with a parameter, so also after a copy."""
+        self.__dict__["forward"] = _Forward(self.model)
         self._totals: dict[int, Any] = {}
         self._handles = []
         this = weakref.ref(self)
@@ -280,6 +312,22 @@ class SubspaceModel(nn.Module):
             self.quantizer = quantizer
 
 
+def _asking(value: Any) -> Any:
+    if isinstance(value, Tensor) and value.is_floating_point() and not value.requires_grad:
+        return value.detach().requires_grad_()
+    return value
+
+
+def _refuse_wrappers(model: nn.Module) -> None:
+    wrappers = (nn.parallel.DistributedDataParallel, nn.DataParallel, SubspaceModel)
+    for module in model.modules():
+        if isinstance(module, wrappers) or hasattr(module, "_orig_mod"):
+            raise SubspaceError(
+                f"the model is already wrapped ({type(module).__name__}): make the SubspaceModel of the plain "
+                "model, and compile or distribute that (SubspaceModel.reduce_gradient)"
+            )
+
+
 def _has_statistics(module: nn.Module) -> bool:
     return getattr(module, "running_mean", None) is not None
 
@@ -291,8 +339,6 @@ def _refuse_batch_dependence(model: nn.Module) -> None:
                 f"{name} is a batch normalization without running statistics: the prediction for one "
                 "example would depend on its batch. Replace it before wrapping"
             )
-        if isinstance(module, SubspaceModel):
-            raise SubspaceError("the model is already in a subspace: wrap the plain model")
 
 
 def _state_buffers(model: nn.Module) -> Iterator[tuple[str, Tensor]]:

@@ -68,7 +68,7 @@ def certify(
     settings: CertifySettings | None = None,
     *,
     test: LabelledData | None = None,
-    pretraining: LabelledData | None = None,
+    pretraining: str | None = None,
     allow_dependence: bool = False,
     progress: bool = True,
 ) -> Certificate:
@@ -81,7 +81,7 @@ def certify(
             ``OUT.partial``, and the same call goes on from there. None: nothing is written.
         settings: see :class:`CertifySettings`.
         test: examples for reporting only.
-        pretraining: data that the checkpoint was trained on, to be searched for training rows.
+        pretraining: name of data that the checkpoint was trained on, to be searched for training rows.
         allow_dependence: go on, and record it, where the prior may have seen the training data.
         progress: show progress bars.
 
@@ -203,5 +203,3 @@ def _versions() -> dict[str, str]:
         **{name: version(name) for name in names},
         "device": "cuda" if torch.cuda.is_available() else "cpu",
     }
-
-

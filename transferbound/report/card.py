@@ -1,0 +1,205 @@
+"""The model card: README.md with a ``model-index`` block, the account, the assumptions and a figure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+from huggingface_hub import EvalResult, ModelCard, ModelCardData
+
+from transferbound.certificate import Certificate
+from transferbound.files import read_limited, write_text
+from transferbound.report.figures import FIGURE, draw_certificate
+from transferbound.report.numbers import percent, percent_up
+from transferbound.report.summary import remedy, warnings
+
+__all__ = ["CARD_FILE", "check_card", "write_card"]
+
+CARD_FILE = "README.md"
+_MAX_CARD_BYTES = 2**20
+_TASKS = {"image": "image-classification", "text": "text-classification"}
+_HUB_ID = re.compile(r"[\w.-]+(/[\w.-]+)?")
+
+
+def write_card(folder: Path, certificate: Certificate) -> None:
+    """Writes ``README.md`` and its figure into ``folder``, over what is there."""
+    draw_certificate(certificate.content, folder / FIGURE)
+    card = ModelCard(f"---\n{_metadata(certificate.content).to_yaml()}\n---\n\n{_text(certificate)}")
+    write_text(folder / CARD_FILE, str(card))
+
+
+def check_card(folder: Path, certificate: Certificate) -> list[str]:
+    """A line for each result in the card's ``model-index`` that the certificate does not state.
+
+    A folder without a card has nothing to check.
+    """
+    if not (folder / CARD_FILE).exists():
+        return []
+    try:
+        text = read_limited(folder / CARD_FILE, _MAX_CARD_BYTES).decode("utf-8")
+        found = getattr(ModelCard(text).data, "eval_results", None) or []
+    except (ValueError, TypeError, KeyError, yaml.YAMLError) as error:
+        return [f"{CARD_FILE} cannot be read as a model card: {' '.join(str(error).split())[:200]}"]
+    stated = {(r.dataset_split, r.metric_type): r.metric_value for r in _results(certificate.content)}
+    problems = []
+    for result in found:
+        key = (result.dataset_split, result.metric_type)
+        if key in stated and result.metric_value != stated[key]:
+            problems.append(
+                f"{CARD_FILE} reports {result.metric_type} on split {result.dataset_split} as "
+                f"{result.metric_value!r}, the certificate as {stated[key]!r}"
+            )
+    return problems
+
+
+def _metadata(content: dict[str, Any]) -> ModelCardData:
+    prior, data = content["prior"], content["dataset"]
+    more: dict[str, Any] = {}
+    if prior["revision"] or prior["id"].startswith("timm/"):
+        more["base_model"] = prior["id"]
+    if data["revision"] and _HUB_ID.fullmatch(data["id"]):
+        more["datasets"] = [data["id"]]
+    if isinstance(prior["licence"], str):
+        more["license"] = prior["licence"]
+    return ModelCardData(
+        model_name=f"{_name(prior['id'])} on {_name(data['id'])}",
+        library_name="transferbound",
+        pipeline_tag=_TASKS[data["modality"]],
+        tags=["transferbound", "pac-bayes", "generalization-bound"],
+        eval_results=_results(content),
+        **more,
+    )
+
+
+def _results(content: dict[str, Any]) -> list[EvalResult]:
+    """Bound and training error under the training split, test error under its own."""
+    data = content["dataset"]
+    where: dict[str, Any] = {
+        "task_type": _TASKS[data["modality"]],
+        "dataset_type": _name(data["id"]),
+        "dataset_name": _name(data["id"]),
+    }
+    where |= {f"dataset_{key}": data[key] for key in ("config", "revision") if data[key]}
+    confidence = f"{100 * content['confidence']:g} %"
+    results = [
+        ("risk_bound", f"bound on the error, {confidence} confidence", content["risk_bound"], data["split"]),
+        ("train_error", "error on the training split", content["train_error"], data["split"]),
+        ("message_bits", "length of the message in bits", content["message_bits"], data["split"]),
+    ]
+    test = content["evaluation"]["test"]
+    if test:
+        results.append(("error", "error", test["error"], test["split"]))
+    return [
+        EvalResult(
+            metric_type=kind, metric_name=name, metric_value=float(value), dataset_split=split, **where
+        )
+        for kind, name, value, split in results
+    ]
+
+
+def _text(certificate: Certificate) -> str:
+    content = certificate.content
+    parts = [
+        f"# {_name(content['prior']['id'])} on {_name(content['dataset']['id'])}",
+        _statement(certificate),
+        f"![The bound beside what it is made of]({FIGURE})",
+        "## What was measured",
+        _measured(content),
+        "## What the message holds",
+        _account(content),
+        "## What holding data out would have given",
+        _holdout(content),
+        "## What must be true for this to hold",
+        "\n".join(f"- {line}" for line in content["assumptions"]),
+        "## How to check it",
+        _check(content),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _statement(certificate: Certificate) -> str:
+    content = certificate.content
+    data = content["dataset"]
+    text = (
+        f"With {100 * content['confidence']:g} % confidence over the draw of the training data, this classifier's "
+        f"error on new data of the kind of `{data['id']}` (split `{data['split']}`) is at most "
+        f"**{percent_up(content['risk_bound'])}**. The figure is computed from the training data alone: the "
+        f"checkpoint `{content['prior']['id']}` was fixed first, only {content['decoder']['dim']:,} quantized "
+        f"coordinates were trained, and the {content['message_bits']:.0f} bits that name them limit how far "
+        "training error and true error can differ (Lotfi et al. 2022, arXiv 2211.13609)."
+    )
+    for line in warnings(content):
+        text += f"\n\n> **Warning.** {line}"
+    if certificate.is_vacuous:
+        text += f"\n\n> **Vacuous.** {remedy(content)[0].upper()}{remedy(content)[1:]}"
+    return text
+
+
+def _measured(content: dict[str, Any]) -> str:
+    unit = "groups" if content["dataset"]["columns"].get("group") else "rows"
+    rows = [
+        ("bound on the error on new data", percent_up(content["risk_bound"])),
+        ("training error", f"{percent(content['train_error'])} ({content['errors']:,} wrong rows)"),
+        (f"independent training units n ({unit})", f"{content['n']:,}"),
+        ("message, ideal", f"{content['message_bits']:.1f} bits"),
+        ("message, on file", f"{content['file_bits']:,} bits"),
+    ]
+    test = content["evaluation"]["test"]
+    if test:
+        rows.append(
+            (
+                f"error on split `{test['split']}` (for reporting only)",
+                f"{percent(test['error'])} of {test['n']:,}",
+            )
+        )
+    rows += [(f"other form: {name}", percent_up(value)) for name, value in content["bounds"].items()]
+    return _table(("quantity", "value"), rows)
+
+
+def _account(content: dict[str, Any]) -> str:
+    rows = [
+        (cost["field"], f"`{cost['value']}`", f"{cost['bits']:.1f}", cost["code"])
+        for cost in content["message"]["costs"]
+    ]
+    rows.append(("total", "", f"{content['message']['ideal_bits']:.1f}", ""))
+    entropy = content["message"]["empirical_entropy_bits"]
+    return (
+        _table(("choice", "value", "bits", "code"), rows)
+        + f"\n\nThe entropy of the integers' own frequencies, which no code that must also name the frequencies "
+        f"reaches, is {entropy:.1f} bits."
+    )
+
+
+def _holdout(content: dict[str, Any]) -> str:
+    compared = content["comparison"]
+    held = compared["holdout_tenth"]
+    return (
+        f"Keeping a tenth of the same data ({held['n']:,} units) out of training and counting errors there would "
+        f"certify {percent_up(held['bound'])}, if the error there were this one's training error. That is often the "
+        "smaller number: hold data out when it can be spared. The bound above spends none, holds for every message "
+        "at once, and so survives any search over settings. Always answering "
+        f"`{compared['majority_class']}` errs on {percent(compared['majority_class_error'])} of the training rows."
+    )
+
+
+def _check(content: dict[str, Any]) -> str:
+    return (
+        "```bash\ntransferbound verify .\n```\n\n"
+        "starts from the checkpoint and `offset.bin` alone: it decodes the message, rebuilds the weights, counts "
+        "the errors again and recomputes every number in `certificate.json`. Where the checkpoint or the data lie "
+        "elsewhere, name them with `--prior` and `--dataset`; they must have the recorded fingerprints "
+        f"(prior `{content['prior']['sha256'][:16]}...`, data `{content['dataset']['sha256'][:16]}...`)."
+    )
+
+
+def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
+    lines = [head, tuple("---" for _ in head), *rows]
+    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in lines)
+
+
+def _name(identifier: str) -> str:
+    """The last part of a Hub id or of a path."""
+    return re.split(r"[\\/]", identifier.rstrip("\\/"))[-1] or identifier

@@ -1,0 +1,69 @@
+"""The card's figure: what the bound is made of, and how it would move with the size of the message."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from transferbound.bounds import occam_kl
+from transferbound.bounds.confidence import failure_probability
+
+__all__ = ["FIGURE", "draw_certificate"]
+
+FIGURE = "figures/bound.png"
+_INK, _BLUE, _GREY, _ORANGE = "#222222", "#2b6cb0", "#b8bec6", "#c05621"
+
+
+def draw_certificate(content: dict[str, Any], path: Path) -> None:
+    """Writes the figure as PNG. ``content`` is that of ``certificate.json``."""
+    figure = Figure(figsize=(9.6, 3.6), layout="constrained")
+    FigureCanvasAgg(figure)
+    left, right = figure.subplots(1, 2, width_ratios=(1.25, 1))
+    _bars(left, content)
+    _curve(right, content)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=144, metadata={"Software": None})
+
+
+def _bars(axes: Any, content: dict[str, Any]) -> None:
+    compared, test = content["comparison"], content["evaluation"]["test"]
+    rows = [
+        ("bound on new data", content["risk_bound"], _BLUE),
+        ("training error", content["train_error"], _BLUE),
+    ]
+    if test:
+        rows.append((f"test error ({test['split']})", test["error"], _GREY))
+    rows += [
+        ("held-out tenth, bound", compared["holdout_tenth"]["bound"], _GREY),
+        ("most common class", compared["majority_class_error"], _GREY),
+    ]
+    places = np.arange(len(rows))[::-1]
+    values = [100 * value for _, value, _ in rows]
+    axes.barh(places, values, color=[colour for _, _, colour in rows], height=0.62)
+    axes.set_yticks(places, [name for name, _, _ in rows])
+    for place, value in zip(places, values, strict=True):
+        axes.text(value + 0.012 * max(values), place, f"{value:.2f}", va="center", color=_INK, fontsize=9)
+    axes.set_xlim(0, 1.14 * max(values))
+    axes.set_xlabel("error (%)")
+    axes.set_title(f"{100 * content['confidence']:g} % confidence, n = {content['n']:,}", fontsize=10)
+    axes.spines[["top", "right"]].set_visible(False)
+
+
+def _curve(axes: Any, content: dict[str, Any]) -> None:
+    """The kl form over message sizes: it needs the risk alone, so it serves rows and groups."""
+    delta, bits = failure_probability(content["confidence"]), content["message_bits"]
+    sizes = np.linspace(0.0, 2.2 * bits, 120)
+    bounds = occam_kl(np.array(content["train_error"]), np.array(content["n"]), sizes, np.array(delta))
+    axes.plot(sizes, 100 * np.asarray(bounds), color=_INK, lw=1.2, label="kl form at this training error")
+    axes.axhline(100 * content["train_error"], color=_GREY, lw=1, ls="--", label="training error")
+    axes.plot([bits], [100 * content["risk_bound"]], "o", color=_ORANGE, label="this certificate")
+    axes.set_xlabel("message (bits)")
+    axes.set_ylabel("bound on the error (%)")
+    axes.set_ylim(0, min(100.0, 1.15 * 100 * float(np.max(bounds))))
+    axes.set_xlim(0, float(sizes[-1]))
+    axes.legend(frameon=False, fontsize=8, loc="lower right")
+    axes.spines[["top", "right"]].set_visible(False)

@@ -1,0 +1,24 @@
+"""Numbers as people read them; what is a bound is rounded up."""
+
+from __future__ import annotations
+
+from decimal import ROUND_CEILING, ROUND_HALF_EVEN, Decimal
+
+__all__ = ["percent", "percent_up", "round_up"]
+
+
+def round_up(fraction: float, digits: int = 4) -> float:
+    """The smallest decimal of ``digits`` places that is not below ``fraction``, and at most 1 for a risk."""
+    return float(Decimal(fraction).quantize(Decimal(1).scaleb(-digits), rounding=ROUND_CEILING))
+
+
+def percent_up(fraction: float) -> str:
+    """A bound in per cent with two decimals, rounded up."""
+    value = (Decimal(fraction) * 100).quantize(Decimal("0.01"), rounding=ROUND_CEILING)
+    return f"{value} %"
+
+
+def percent(fraction: float) -> str:
+    """A measured share in per cent with two decimals."""
+    value = (Decimal(fraction) * 100).quantize(Decimal("0.01"), rounding=ROUND_HALF_EVEN)
+    return f"{value} %"

@@ -1,0 +1,34 @@
+"""A plan in a few lines of text."""
+
+from __future__ import annotations
+
+from transferbound.plan import Plan
+from transferbound.report.numbers import percent, percent_up
+
+__all__ = ["plan_text"]
+
+
+def plan_text(plan: Plan) -> str:
+    """What a plan says, for a terminal."""
+    lines = [
+        f"bound               {percent_up(plan.risk_bound)} with {100 * plan.confidence:g} % confidence",
+        f"from                n = {plan.n:,}, train error {percent(plan.train_error)}, {plan.bits:,.0f} bits",
+    ]
+    lines += [
+        f"  {name:<18}{percent_up(value)}" for name, value in plan.bounds.items() if name != "occam_binomial"
+    ]
+    for held in plan.holdouts:
+        even = "never" if held.break_even_bits is None else f"below {held.break_even_bits:.0f} bits"
+        lines.append(
+            f"held out {100 * held.share:>3.0f} %        {percent_up(held.bound)} from {held.m:,} examples; "
+            f"the compression bound is smaller {even}"
+        )
+    if plan.target is not None:
+        bits = (
+            "no message, however short"
+            if plan.bits_allowed is None
+            else f"at most {plan.bits_allowed:,.0f} bits"
+        )
+        n = "no n" if plan.n_needed is None else f"n of at least {plan.n_needed:,}"
+        lines.append(f"for {percent(plan.target):<16}{bits} at this n, or {n} with these bits")
+    return "\n".join(lines)
