@@ -2,6 +2,7 @@
 
 import copy
 import gc
+import inspect
 import io
 import json
 import pickle
@@ -436,3 +437,17 @@ def test_reduce_gradient_touches_only_the_coordinates():
 def test_describe_is_plain_data():
     for config in CONFIGS.values():
         json.dumps(wrapped(config).describe())
+
+
+def test_signature_is_the_models_own():
+    model = wrapped()
+    assert list(inspect.signature(model.forward).parameters) == ["x"]
+    twin = copy.deepcopy(model)
+    twin.coordinates.data.zero_()
+    x, _ = batch()
+    assert torch.equal(twin.eval()(x), small_net().eval()(x))
+
+
+def test_mode_of_the_model_is_kept():
+    assert not SubspaceModel(small_net().eval(), HASHED, HEAD).training
+    assert SubspaceModel(small_net().train(), HASHED, HEAD).training

@@ -190,3 +190,57 @@ def test_the_quick_battery_meets_every_model_and_kind():
 @pytest.mark.parametrize("name", MODELS)
 def test_full_battery(name, kind):
     battery(name, kind)
+
+
+def gradient_of(name: str, kind: str, reentrant: bool | None) -> torch.Tensor:
+    model, head = fresh(name)
+    subspace = SubspaceModel(model, SubspaceConfig(kind, 60), head).eval()
+    subspace.coordinates.data.fill_(0.05)
+    if reentrant is not None:
+        subspace.train()  # transformers checkpoints in train mode only
+        for module in model.modules():
+            if isinstance(module, nn.Dropout):
+                module.p = 0.0
+        # The name since transformers 5, or the one before.
+        old = subspace.model.gradient_checkpointing_enable
+        getattr(subspace, "activation_checkpointing_enable", old)({"use_reentrant": reentrant})
+    loss_of(subspace, data_for(name)).backward()
+    return subspace.coordinates.grad
+
+
+@pytest.mark.parametrize("reentrant", [True, False])
+@pytest.mark.parametrize("kind", ["film", "hashed"])
+def test_checkpointing_of_transformers(kind, reentrant):
+    """With untouched embeddings, reentrant checkpointing would drop the first block's gradient."""
+    expected = gradient_of("gpt2", kind, None)
+    got = gradient_of("gpt2", kind, reentrant)
+    assert (got - expected).norm() < 1e-5 * expected.norm()
+
+
+def test_checkpointing_of_timm():
+    model, head = fresh("vit_tiny")
+    config = SubspaceConfig("modules", 60, modules="blocks.*,head")
+    subspace = SubspaceModel(model, config, head)
+    subspace.coordinates.data.fill_(0.05)
+    found = []
+    for enable in (False, True):
+        model.set_grad_checkpointing(enable)
+        subspace.zero_grad()
+        loss_of(subspace, data_for("vit_tiny")).backward()
+        found.append(subspace.coordinates.grad.clone())
+    assert (found[0] - found[1]).norm() < 1e-5 * found[0].norm()
+
+
+def test_save_pretrained_and_generate_use_the_current_weights(tmp_path):
+    model, head = fresh("gpt2")
+    subspace = SubspaceModel(model, SubspaceConfig("hashed", 60), head).eval()
+    prior = fresh("gpt2")[0].eval()
+    ids = data_for("gpt2")["input_ids"]
+    options = {"max_new_tokens": 4, "do_sample": False, "attention_mask": torch.ones_like(ids)}
+    assert torch.equal(subspace.generate(ids, **options), prior.generate(ids, **options))
+    subspace.coordinates.data.uniform_(-2, 2)
+    subspace.save_pretrained(tmp_path)  # no forward pass since the coordinates changed
+    loaded = type(prior).from_pretrained(tmp_path).eval()
+    assert torch.equal(loaded.generate(ids, **options), subspace.generate(ids, **options))
+    assert torch.equal(logits_of(loaded, data_for("gpt2")), logits_of(subspace, data_for("gpt2")))
+    assert not torch.equal(loaded.lm_head.weight, prior.lm_head.weight)

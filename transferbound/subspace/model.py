@@ -323,8 +323,8 @@ def _refuse_wrappers(model: nn.Module) -> None:
     for module in model.modules():
         if isinstance(module, wrappers) or hasattr(module, "_orig_mod"):
             raise SubspaceError(
-                f"the model is already wrapped ({type(module).__name__}): make the SubspaceModel of the plain "
-                "model, and compile or distribute that (SubspaceModel.reduce_gradient)"
+                f"the model is already wrapped ({type(module).__name__}): make the SubspaceModel of the "
+                "plain model, and compile or distribute that (SubspaceModel.reduce_gradient)"
             )
 
 
