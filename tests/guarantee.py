@@ -216,8 +216,14 @@ def _memorize(rng: np.random.Generator, trials: int, inverse: Callable) -> tuple
     n, cells = 10_000, 5_000
     zeros, ones = draw(rng, trials, n, np.full(cells, 0.5))
     errors = np.minimum(zeros, ones).sum(axis=1).astype(np.int64)
-    value = np.array([inverse(int(k), n, float(cells), DELTA) for k in errors])
-    return value, errors
+    counts, where = np.unique(errors, return_inverse=True)
+    value = np.array([_cached(inverse, int(k), n, float(cells)) for k in counts])
+    return value[where], errors
+
+
+@functools.cache
+def _cached(inverse: Callable, errors: int, n: int, bits: float) -> float:
+    return inverse(errors, n, bits, DELTA)
 
 
 def memorizer(rng: np.random.Generator, trials: int) -> Bools:

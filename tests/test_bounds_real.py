@@ -44,7 +44,7 @@ def draw(rng: np.random.Generator, kind: str, shape: tuple[int, int]) -> tuple[n
 @pytest.mark.parametrize("kind", ["bernoulli", "rare", "beta", "high", "levels"])
 def test_coverage_of_betting(kind):
     rng = np.random.default_rng(3)
-    trials, n = 700, 40
+    trials, n = 400, 40
     losses, mean = draw(rng, kind, (trials, n))
     missed = sum(occam_betting(row, 0.0, DELTA) < mean for row in losses)
     assert stats.beta.isf(1e-3, missed + 1, trials - missed) < DELTA
@@ -67,7 +67,7 @@ def test_coverage_of_empirical_bernstein_and_kl(kind):
 def test_betting_pays_for_choosing_the_bet():
     """The best bet picked after the fact, its price of ln J not paid, rejects the truth far more often."""
     rng = np.random.default_rng(5)
-    trials, n = 1000, 30
+    trials, n = 400, 30
     losses = (rng.random((trials, n)) < 0.5).astype(float)
     bets = np.append(np.linspace(0.02, 0.98, 60), 1.0)
     ones = losses.sum(axis=1)
