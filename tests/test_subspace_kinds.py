@@ -360,3 +360,31 @@ def test_broken_checkpoints_are_refused():
         build_layout(small_net().to("meta"), HEAD)
     with pytest.raises(SubspaceError, match="no floating-point parameters"):
         build_layout(torch.nn.ReLU())
+
+
+@pytest.mark.parametrize(
+    ("sizes", "dim"),
+    [([300_000, 17, 90_000], 64), ([400_000, 5, 70_000], 1000), ([200_000], 10), ([150_000], 40_000)],
+)
+def test_batched_groups_are_the_same_map(sizes, dim, monkeypatch):
+    """The path of accelerators, on the CPU: same weights bit by bit, same gradient."""
+    monkeypatch.setattr("transferbound.subspace.rowhash._BATCH", 1 << 17)
+    generator = torch.Generator().manual_seed(0)
+    w = torch.randn(dim, generator=generator)
+    found = []
+    for batched in (False, True):
+        mapping = RowHash(sizes, dim, 3, "test")
+        mapping.batched = batched
+        total = mapping.new_total(torch.float32, torch.device("cpu"))
+        parts = []
+        generator.manual_seed(1)
+        for index, size in enumerate(sizes):
+            base, grad = (torch.randn(size, generator=generator) for _ in range(2))
+            mapping.write(mapping.prepare(w), index, base, base, 0.5)
+            mapping.project(index, grad, total, 0.5)
+            parts.append(base)
+        found.append((torch.cat(parts), mapping.fold(total)))
+    assert torch.equal(found[0][0], found[1][0])
+    assert (found[0][1] - found[1][1]).norm() < 1e-5 * found[0][1].norm()
+    plans = [mapping._plan(i, torch.device("cpu")) for i in range(len(sizes))]
+    assert any(len(getattr(s, "starts", ())) > 1 for plan in plans for s in plan)

@@ -451,3 +451,39 @@ def test_signature_is_the_models_own():
 def test_mode_of_the_model_is_kept():
     assert not SubspaceModel(small_net().eval(), HASHED, HEAD).training
     assert SubspaceModel(small_net().train(), HASHED, HEAD).training
+
+
+class Tokens(nn.Module):
+    """A frozen embedding below a checkpointed block."""
+
+    def __init__(self):
+        super().__init__()
+        self.table = nn.Embedding(20, 8)
+        self.block = nn.Linear(8, 8)
+        self.fc = nn.Linear(8, 5)
+        self.grad_checkpointing = False
+
+    def forward(self, x):
+        x = self.table(x)
+        x = checkpoint(self.block, x, use_reentrant=True) if self.grad_checkpointing else self.block(x)
+        return self.fc(torch.tanh(x).mean(1))
+
+
+def gradient_over_frozen_embedding(checkpointing, kind=SubspaceModel):
+    torch.manual_seed(0)
+    model = kind(Tokens(), SubspaceConfig("modules", 30, modules="block,fc"), HEAD)
+    model.model.grad_checkpointing = checkpointing
+    return gradient(model, torch.tensor([[1, 2], [5, 0]]), torch.tensor([0, 1]))
+
+
+class Dropping(SubspaceModel):
+    def _asks_for_input_gradients(self):
+        return False
+
+
+def test_reentrant_checkpointing_above_frozen_layers():
+    expected = gradient_over_frozen_embedding(False)
+    assert relative(gradient_over_frozen_embedding(True), expected) < 1e-6
+    with pytest.warns(UserWarning, match="None of the inputs"):
+        dropped = gradient_over_frozen_embedding(True, Dropping)
+    assert relative(dropped, expected) > 0.1

@@ -193,8 +193,8 @@ def test_full_battery(name, kind):
 
 
 def gradient_of(name: str, kind: str, reentrant: bool | None) -> torch.Tensor:
-    model, head = fresh(name)
-    subspace = SubspaceModel(model, SubspaceConfig(kind, 60), head).eval()
+    model, _ = fresh(name)  # without a head, film leaves the embeddings alone
+    subspace = SubspaceModel(model, SubspaceConfig(kind, 60)).eval()
     subspace.coordinates.data.fill_(0.05)
     if reentrant is not None:
         subspace.train()  # transformers checkpoints in train mode only
