@@ -17,8 +17,9 @@ from conftest import COMMIT, save_timm
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
-from transferbound.errors import ArgumentError, PriorError
-from transferbound.priors import ImagePreprocessing, Prior
+from transferbound.data import LabelledData
+from transferbound.errors import ArgumentError, OutputError, PriorError
+from transferbound.priors import ImagePreprocessing, Prior, export_efficientnet_lite0, export_mnist5000
 from transferbound.priors._network import pool
 
 
@@ -189,6 +190,19 @@ def test_image_processor_pixels_match(tiny_vit_classifier: Path) -> None:
     processor = AutoImageProcessor.from_pretrained(tiny_vit_classifier, backend="pil")
     theirs = processor(images=image, return_tensors="np")["pixel_values"][0].transpose(1, 2, 0)
     assert np.abs(ours - theirs).max() < 1e-5
+
+
+def test_convolutional_classifier_of_transformers(tmp_path: Path) -> None:
+    """Crops by ``crop_pct``, keeps no position embeddings, and reads any size."""
+    from transformers import ConvNextConfig, ConvNextForImageClassification, ConvNextImageProcessor
+
+    config = ConvNextConfig(hidden_sizes=[8, 8, 8, 8], depths=[1, 1, 1, 1], num_labels=5)
+    ConvNextForImageClassification(config).save_pretrained(tmp_path)
+    ConvNextImageProcessor(size={"shortest_edge": 56}, crop_pct=0.875).save_pretrained(tmp_path)
+    prior = Prior.from_pretrained(str(tmp_path))
+    assert prior.input_size == 56
+    assert prior.preprocessing(40).to_dict()["size"] == 40
+    assert prior.build(3, input_size=40)(pixel_values=image_batch(40)).shape == (2, 3)
 
 
 def test_encoder_gets_a_pooled_head(tiny_bert: Path) -> None:
@@ -460,3 +474,25 @@ def test_a_broken_card_is_reported_not_fatal(tiny_timm: Path, tmp_path: Path) ->
     folder = copied(tiny_timm, tmp_path / "a")
     (folder / "README.md").write_text("---\nlicense: [\n---\n# tiny\n")
     assert "card_error" in Prior.from_pretrained(str(folder)).provenance
+
+
+# Registry packages
+
+
+def test_efficientnet_lite0_from_its_package(tmp_path: Path) -> None:
+    folder = export_efficientnet_lite0(tmp_path / "lite0")
+    prior = Prior.from_pretrained(str(folder))
+    assert (prior.architecture, prior.num_parameters) == ("tf_efficientnet_lite0", 4_652_008)
+    # The fingerprint is part of the certificate format: it may never change for the same tensors.
+    assert prior.fingerprint == "afcb704dee2b00c0077f3b7541a74c3b250c073189e5a247ca933afb2312402f"
+    assert prior.preprocessing().to_dict()["mean"] == [0.5, 0.5, 0.5]
+    with pytest.raises(OutputError, match="exists already"):
+        export_efficientnet_lite0(folder)
+    assert [path.name for path in tmp_path.iterdir()] == ["lite0"]
+
+
+def test_mnist5000_from_its_package(tmp_path: Path) -> None:
+    data = LabelledData.load(str(export_mnist5000(tmp_path / "mnist5000")))
+    assert (data.n, data.num_classes, data.is_greyscale) == (5000, 10, True)
+    assert np.bincount(data.labels).tolist() == [500] * 10
+    assert [image.size for image, _ in zip(data.images(), range(3), strict=False)] == [(28, 28)] * 3

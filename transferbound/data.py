@@ -80,8 +80,9 @@ class Examples:
             DataError: a row without text.
         """
         names = self.columns["text"]
+        table = self._table.select_columns(names)
         for start in range(0, self.n, _BATCH):
-            batch = self._table[start : start + _BATCH]
+            batch = table[start : start + _BATCH]
             for name in names:
                 for offset, value in enumerate(batch[name]):
                     if not isinstance(value, str):

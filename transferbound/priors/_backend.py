@@ -44,5 +44,5 @@ class Backend(ABC):
 def quiet_construction() -> Iterator[None]:
     """Build modules without moving torch's global random state; every value is overwritten afterwards."""
     with torch.random.fork_rng(devices=[]), torch.no_grad():
-        torch.manual_seed(0)
+        torch.default_generator.manual_seed(0)  # the CPU's alone: torch.manual_seed would move the GPU's too
         yield

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import hashlib
+import inspect
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -95,7 +96,9 @@ class TransformersBackend(Backend):
         if self.modality == "text":
             return TextClassifier(network)
         resized = input_size not in (0, self.input_size)
-        return ImageClassifier(network, **({"interpolate_pos_encoding": True} if resized else {}))
+        if resized and "interpolate_pos_encoding" in inspect.signature(network.forward).parameters:
+            return ImageClassifier(network, interpolate_pos_encoding=True)
+        return ImageClassifier(network)
 
     def preprocessing(self, input_size: int) -> ImagePreprocessing | TextPreprocessing:
         if self.modality == "image":
