@@ -41,7 +41,6 @@ class BoundRequest:
     head_scale: int
     head_seed: int
     input_size: int
-    contexts: bool
     candidate: str
     batch_size: int
     learning_rate: float
@@ -84,7 +83,6 @@ def run_bound(request: BoundRequest, progress: bool = True) -> Certificate:
         levels=request.levels,
         input_size=request.input_size,
         head_seed=request.head_seed,
-        contexts=request.contexts,
         candidate=candidate,
         candidates=candidates,
         confidence=request.confidence,

@@ -14,7 +14,7 @@ import torch
 from accelerate import Accelerator
 
 import transferbound
-from transferbound.accounting import DIMS, Header
+from transferbound.accounting import DIMS, Header, cheapest
 from transferbound.bounds.confidence import failure_probability
 from transferbound.certificate import Certificate, check_out
 from transferbound.codec import encode as encode_message
@@ -43,7 +43,6 @@ class CertifySettings:
         levels: odd number of grid levels.
         input_size: image side in pixels or most tokens; 0: the checkpoint's own.
         head_seed: 0: a new head starts from zero; else the seed of its random start.
-        contexts: separate adaptive counts for head and body.
         candidate, candidates: this run is variant ``candidate`` of ``candidates`` declared in advance.
         confidence: 1 - delta, fixed before training.
         restart: throw away an unfinished run of the same output folder.
@@ -53,7 +52,6 @@ class CertifySettings:
     levels: int = 3
     input_size: int = 0
     head_seed: int = 0
-    contexts: bool = False
     candidate: int = 0
     candidates: int = 1
     confidence: float = 0.95
@@ -121,7 +119,9 @@ def certify(
         to_count=data.n + (test.n if test is not None else 0),
     )
     integers = finetuner.run()
-    message = encode_message(with_step(header, finetuner.exponent), integers, finetuner.contexts)
+    contexts = model.projection.contexts()
+    header = cheapest(with_step(header, finetuner.exponent), integers, contexts)
+    message = encode_message(header, integers, contexts)
     content = make_statement(
         prior,
         data,
@@ -155,7 +155,6 @@ def _header(settings: CertifySettings, data: LabelledData) -> Header:
         levels=settings.levels,
         input_size=settings.input_size,
         head_seed=settings.head_seed,
-        contexts=settings.contexts,
         candidate=settings.candidate,
         candidates=settings.candidates,
     )
@@ -165,7 +164,7 @@ def _subspace_model(
     prior: Prior, data: LabelledData, header: Header, settings: CertifySettings
 ) -> SubspaceModel:
     module = prior.build(data.num_classes, head_seed=header.head_seed, input_size=header.input_size)
-    quantizer = Quantizer(header.levels, settings.finetune.initial_step)
+    quantizer = Quantizer(header.levels, threshold=settings.finetune.threshold)
     config = settings.subspace or SubspaceConfig(kind=header.kind, dim=header.dim)
     return SubspaceModel(module, config, prior.head_parameters(data.num_classes), quantizer)
 

@@ -105,7 +105,6 @@ def bound(
             "Smaller is faster; the message pays for the choice."
         ),
     ] = 0,
-    contexts: Annotated[bool, typer.Option(help="Separate adaptive counts for head and body.")] = False,
     candidate: Annotated[
         str, typer.Option(help="I/N: this run is variant I (from 0) of N declared in advance.")
     ] = "0/1",

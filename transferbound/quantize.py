@@ -32,15 +32,17 @@ class Quantizer(nn.Module):
     Args:
         levels: odd number L >= 3 of grid levels.
         step: the step to start from, > 0, in units of the coordinates.
+        threshold: |w| / step from which a coordinate is rounded away from zero, in (0, 1). Above 0.5 the grid
+            has a dead zone, which makes offsets sparser; the rounding is the encoder's business, so it is free.
 
     Attributes:
         active: while False, ``forward`` is the identity (the warm-up of a finetuning run).
 
     Raises:
-        ArgumentError: an even number of levels, or a step that is not positive.
+        ArgumentError: an even number of levels, a step that is not positive, or a threshold out of range.
     """
 
-    def __init__(self, levels: int = 3, step: float = 0.1) -> None:
+    def __init__(self, levels: int = 3, step: float = 0.1, threshold: float = 0.5) -> None:
         super().__init__()
         if levels < 3 or levels % 2 == 0:
             raise ArgumentError(
@@ -48,7 +50,10 @@ class Quantizer(nn.Module):
             )
         if not (math.isfinite(step) and step > 0):
             raise ArgumentError(f"the step is {step}; it must be a positive number")
+        if not 0 < threshold < 1:
+            raise ArgumentError(f"the threshold is {threshold}; it must lie between 0 and 1")
         self.levels = levels
+        self.threshold = threshold
         self.largest = (levels - 1) // 2
         self.log_step = nn.Parameter(torch.tensor(math.log(step)))
         self.active = False
@@ -59,13 +64,24 @@ class Quantizer(nn.Module):
             return w
         step = self.log_step.exp()
         position = (w / step).clamp(-self.largest, self.largest)
-        return (position + (position.round() - position).detach()) * step
+        return (position + (self._round(position) - position).detach()) * step
 
     @torch.no_grad()
     def integers(self, w: Tensor) -> npt.NDArray[np.int64]:
         """The grid points q nearest to the coordinates, int64 [d]."""
         position = (w / self.log_step.exp()).clamp(-self.largest, self.largest)
-        return position.round().to(device="cpu", dtype=torch.int64).numpy()
+        return self._round(position).to(device="cpu", dtype=torch.int64).numpy()
+
+    def _round(self, position: Tensor) -> Tensor:
+        return position.sign() * (position.abs() + (0.5 - self.threshold)).clamp_min(0).round()
+
+    @torch.no_grad()
+    def start(self, w: Tensor, share: float) -> None:
+        """Puts the grid into the loop, with the step at which ``share`` of the coordinates are not zero."""
+        edge = torch.quantile(w.abs().float(), 1.0 - share)
+        if edge > 0:
+            self.log_step.copy_((edge / self.threshold).log())
+        self.active = True
 
     @property
     def exponent(self) -> int:

@@ -1,4 +1,4 @@
-"""The finetuning loop: Adam on the coordinates, the grid in the loop, a checkpoint now and then."""
+"""The finetuning loop: gradient steps on the coordinates, the grid in the loop, a checkpoint now and then."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from transferbound.bounds import occam_kl
 from transferbound.encode import EncodedData
 from transferbound.errors import SubspaceError
 from transferbound.finetune.numbers import round_down_coarsely
+from transferbound.finetune.optimizer import SharedAdam
 from transferbound.finetune.rate import bit_price, soft_bits
 from transferbound.finetune.settings import FinetuneSettings
 from transferbound.finetune.state import RunState
@@ -81,7 +82,8 @@ class Finetuner:
         self.risk = 1.0
         self.loss = math.nan
         self.bits = 0.0
-        self.optimizer = torch.optim.Adam(model.trainable_parameters(), lr=settings.learning_rate)
+        self.optimizer = SharedAdam([model.coordinates], lr=settings.learning_rate)
+        self.optimizer.add_param_group({"params": [self.quantizer.log_step]})
         self._saved_at = time.monotonic()
 
     # The run ---------------------------------------------------------------------------------------
@@ -98,7 +100,7 @@ class Finetuner:
             disable=not self._shows(),
         )
         with bar:
-            for indices in self._batches():
+            for indices in self._batches() if self.step != self.total_steps else ():
                 self._advance(indices)
                 bar.update()
                 self._maybe_plan(bar)
@@ -129,8 +131,9 @@ class Finetuner:
         done = self.step / self.total_steps if self.total_steps else 0.0
         self._quantize_at(done)
         rate = self.settings.learning_rate * min(1.0, (self.step + 1) / _WARMUP)
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate * 0.5 * (1.0 + math.cos(math.pi * done))
+        rate *= 0.5 * (1.0 + math.cos(math.pi * done))
+        coordinates, step = self.optimizer.param_groups
+        coordinates["lr"], step["lr"] = rate, rate * self.settings.step_rate
         self.optimizer.zero_grad()
         loss, errors = self._backward(indices)
         if self.quantizer.active and self.settings.rate > 0:
@@ -165,12 +168,12 @@ class Finetuner:
         """Adds the price of the bits, in units of the loss: the loss stands for the errors it goes with."""
         price = bit_price(self.risk, self.data.n, self.bits, self.delta)
         exchange = self.loss / max(self.risk, 1.0 / self.data.n)
-        bits = soft_bits(self.model.coordinates, self.quantizer.log_step.exp())
+        bits = soft_bits(self.model.coordinates, self.quantizer.log_step.exp(), self.quantizer.threshold)
         (self.settings.rate * price * exchange * bits).backward()
 
     def _quantize_at(self, done: float) -> None:
-        if done >= self.settings.quantize_from:
-            self.quantizer.active = True
+        if done >= self.settings.quantize_from and not self.quantizer.active:
+            self.quantizer.start(self.model.coordinates, self.settings.initial_share)
         if done >= self.settings.settle_from and self.quantizer.log_step.requires_grad:
             self.quantizer.snap_step()
         if self.quantizer.active and (self.bits == 0.0 or self.step % _REPORT_EVERY == 0):
@@ -199,12 +202,7 @@ class Finetuner:
         self._save()
 
     def _message_bits(self) -> float:
-        return message_bits(self.header, self.quantizer.integers(self.model.coordinates), self.contexts)
-
-    @property
-    def contexts(self) -> npt.NDArray[np.int64] | None:
-        """Context ids of the coordinates, where the header asks for them."""
-        return self.model.projection.contexts() if self.header.contexts else None
+        return message_bits(self.header, self.quantizer.integers(self.model.coordinates))
 
     def _report(self, bar: Any) -> None:
         shown = {"loss": f"{self.loss:.3f}", "train error": f"{100 * self.risk:.1f}%"}

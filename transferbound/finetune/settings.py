@@ -21,10 +21,12 @@ class FinetuneSettings:
             number of steps is fixed from the speed of the first ones, rounded down to a coarse grid, and
             kept in the checkpoint, so that a resumed run does what an unbroken one does.
         batch_size: examples in one optimizer step, over all processes.
-        learning_rate: of Adam on the coordinates, after warm-up.
+        learning_rate: of the coordinates' optimizer, after warm-up.
         quantize_from: fraction of the steps after which the grid is in the loop.
         settle_from: fraction of the steps after which the step size stays on the message's own grid.
-        initial_step: lattice step when quantization starts.
+        step_rate: learning rate of the step's logarithm, relative to the coordinates'.
+        initial_share: share of the coordinates that are not zero when quantization starts.
+        threshold: rounding threshold of the grid (see :class:`transferbound.quantize.Quantizer`).
         rate: weight of the bits in the loss; 1 trades them against errors as the bound does.
         seed: order of the data.
         mixed_precision: "no", "bf16" or "fp16", as for accelerate.
@@ -40,7 +42,9 @@ class FinetuneSettings:
     learning_rate: float = 0.02
     quantize_from: float = 0.3
     settle_from: float = 0.8
-    initial_step: float = 0.1
+    step_rate: float = 0.3
+    initial_share: float = 0.3
+    threshold: float = 0.6
     rate: float = 1.0
     seed: int = 0
     mixed_precision: str = "no"
@@ -54,7 +58,9 @@ class FinetuneSettings:
         )
         _require("batch_size", self.batch_size, self.batch_size >= 1, "at least 1")
         _require("learning_rate", self.learning_rate, self.learning_rate > 0, "a positive number")
-        _require("initial_step", self.initial_step, self.initial_step > 0, "a positive number")
+        _require("step_rate", self.step_rate, self.step_rate >= 0, "at least 0")
+        _require("initial_share", self.initial_share, 0 < self.initial_share <= 1, "in (0, 1]")
+        _require("threshold", self.threshold, 0 < self.threshold < 1, "between 0 and 1")
         ordered = 0 <= self.quantize_from <= self.settle_from <= 1
         _require(
             "quantize_from", self.quantize_from, ordered, "between 0 and settle_from, which is at most 1"
