@@ -372,3 +372,41 @@ def test_a_model_on_the_other_kind_of_data(
         check_modality(text_prior, images)
     with pytest.raises(PriorError, match=r"reads images and the data set .* holds texts \(column text\)"):
         check_modality(image_prior, texts)
+
+
+def test_folder_of_image_files(tmp_path: Path) -> None:
+    for i, image in enumerate(image_rows(6)["image"]):
+        folder = tmp_path / "d" / "train" / ("cat", "dog")[i % 2]
+        folder.mkdir(parents=True, exist_ok=True)
+        image.save(folder / f"{i}.png")
+    data = LabelledData.load(str(tmp_path / "d"))
+    assert (data.n, data.class_names, data.modality) == (6, ("cat", "dog"), "image")
+    assert len({row.tobytes() for row in data.row_hashes}) == 6
+    (tmp_path / "d" / "train" / "cat" / "0.png").unlink()
+    with pytest.raises(DataError, match="image file that cannot be read"):
+        list(data.images())
+
+
+def test_csv_folder(tmp_path: Path) -> None:
+    (tmp_path / "d").mkdir()
+    (tmp_path / "d" / "train.csv").write_text("text,label\ngood film,1\nbad film,0\n")
+    assert LabelledData.load(str(tmp_path / "d"), num_classes=2).labels.tolist() == [1, 0]
+
+
+def test_group_column_of_strings_is_not_taken_for_text(tmp_path: Path) -> None:
+    rows = {"note": ["a b", "c d"], "author": ["x", "y"], "label": [0, 1]}
+    data = LabelledData.load(str(save_rows(tmp_path / "d", rows)), group_column="author")
+    assert data.columns == {"text": ["note"], "label": "label", "group": "author"}
+
+
+@pytest.mark.parametrize("what", ["file", "broken-disk", "empty"])
+def test_paths_that_hold_no_data_set(what: str, tmp_path: Path) -> None:
+    path = tmp_path / what
+    if what == "file":
+        path.write_text("x")
+    else:
+        path.mkdir()
+        if what == "broken-disk":
+            (path / "dataset_dict.json").write_text("{")
+    with pytest.raises(DataError, match=r"is a file|cannot be read|unknown data set"):
+        LabelledData.load(str(path))

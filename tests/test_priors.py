@@ -496,3 +496,52 @@ def test_mnist5000_from_its_package(tmp_path: Path) -> None:
     assert (data.n, data.num_classes, data.is_greyscale) == (5000, 10, True)
     assert np.bincount(data.labels).tolist() == [500] * 10
     assert [image.size for image, _ in zip(data.images(), range(3), strict=False)] == [(28, 28)] * 3
+
+
+def test_several_weight_files_want_a_name(tiny_timm: Path, tmp_path: Path) -> None:
+    folder = copied(tiny_timm, tmp_path / "a")
+    (folder / "model.safetensors").rename(folder / "one.safetensors")
+    assert Prior.from_pretrained(str(folder)).provenance["files"] == ["one.safetensors"]
+    shutil.copy(folder / "one.safetensors", folder / "two.safetensors")
+    with pytest.raises(PriorError, match=r"several \*\.safetensors files"):
+        Prior.from_pretrained(str(folder))
+    assert Prior.from_pretrained(str(folder / "two.safetensors")).provenance["files"] == ["two.safetensors"]
+
+
+@pytest.mark.parametrize("index", ["[]", "{", '{"weight_map": {"a": "../outside.safetensors"}}'])
+def test_bad_weight_index(index: str, tiny_bert: Path, tmp_path: Path) -> None:
+    folder = copied(tiny_bert, tmp_path / "a")
+    (folder / "model.safetensors").rename(tmp_path / "outside.safetensors")
+    (folder / "model.safetensors.index.json").write_text(index)
+    with pytest.raises(PriorError, match=r"not a weight index|not in its folder"):
+        Prior.from_pretrained(str(folder))
+
+
+def test_checkpoint_without_a_tokenizer(tiny_bert: Path, tmp_path: Path) -> None:
+    folder = copied(tiny_bert, tmp_path / "a")
+    for path in folder.glob("*token*"):
+        path.unlink()
+    with pytest.raises(PriorError, match="no tokenizer"):
+        Prior.from_pretrained(str(folder))
+
+
+def test_tokenizer_of_another_model(tmp_path: Path, save_bert: Callable[..., Path]) -> None:
+    folder = save_bert(tmp_path / "small", vocab_size=20)
+    with pytest.raises(PriorError, match="25 tokens and embeddings for 20"):
+        Prior.from_pretrained(str(folder))
+
+
+def test_checkpoint_without_an_image_processor(tiny_vit_classifier: Path, tmp_path: Path) -> None:
+    folder = copied(tiny_vit_classifier, tmp_path / "a")
+    for path in folder.glob("*processor*"):
+        path.unlink()
+    with pytest.raises(PriorError, match="no image processor"):
+        Prior.from_pretrained(str(folder))
+
+
+def test_state_dict_of_something_else(tiny_timm: Path, tmp_path: Path) -> None:
+    folder = copied(tiny_timm, tmp_path / "a")
+    (folder / "model.safetensors").unlink()
+    torch.save([1, 2, 3], folder / "model.pth")
+    with pytest.raises(PriorError, match="state dict"):
+        Prior.from_pretrained(str(folder))

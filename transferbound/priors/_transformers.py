@@ -31,17 +31,20 @@ __all__ = ["MAX_TOKENS", "TransformersBackend"]
 
 #: A row of text is cut to this many tokens unless the user names another input size.
 MAX_TOKENS = 128
-_TOKENIZER_FILES = (
+_VOCABULARY_FILES = (
     "tokenizer.json",
-    "tokenizer_config.json",
-    "special_tokens_map.json",
-    "added_tokens.json",
     "vocab.txt",
     "vocab.json",
-    "merges.txt",
     "spiece.model",
     "tokenizer.model",
     "sentencepiece.bpe.model",
+)
+_TOKENIZER_FILES = (
+    *_VOCABULARY_FILES,
+    "merges.txt",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "added_tokens.json",
 )
 
 
@@ -224,6 +227,18 @@ class TransformersBackend(Backend):
                 f"the prior {self._name} has no tokenizer that can be read ({str(error).splitlines()[0]}); "
                 "tokenizer.json belongs beside its weights"
             ) from error
+        # Without a vocabulary file transformers makes an empty tokenizer that knows no word, silently.
+        if not any((self._folder / name).is_file() for name in _VOCABULARY_FILES):
+            raise PriorError(
+                f"the prior {self._name} has no tokenizer: none of {', '.join(_VOCABULARY_FILES)} is beside "
+                "its weights"
+            )
+        rows = getattr(self._config, "vocab_size", None)
+        if isinstance(rows, int) and len(tokenizer) > rows:
+            raise PriorError(
+                f"the prior {self._name} has a tokenizer of {len(tokenizer)} tokens and embeddings for {rows}; "
+                "they do not belong together"
+            )
         tokenizer.padding_side = "right"
         tokenizer.truncation_side = "right"
         return tokenizer
