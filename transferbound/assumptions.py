@@ -20,13 +20,19 @@ def assumptions(content: dict[str, Any]) -> list[str]:
         "shifted data, of one class or of one example."
     )
     found.append(
-        f"The confidence {content['confidence']:g} and the format of the message (its code, the kinds of "
-        "subspace, the preprocessing rule) were fixed before the training data was seen."
+        f"The confidence {content['confidence']!r}, the unit, the columns and the classes of the data, and the format "
+        "of the message (its code, the kinds of subspace, the preprocessing rule) were fixed before the training "
+        "data was seen; so was the choice of the rows: none was left out because of its label or its error."
     )
     if decoder["candidates"] > 1:
         found.append(
             f"The list of {decoder['candidates']} variants, one of which the message names, was complete before "
             "training: every architecture, checkpoint or setting of the decoder that was tried on this data is on it."
+        )
+    else:
+        found.append(
+            "The checkpoint was chosen without sight of the training data: no other checkpoint was tried on this data "
+            "and put aside (variants that are to be compared have to be declared, with --candidate)."
         )
     return found + _overlap(data["overlap"])
 

@@ -67,6 +67,7 @@ class Certificate:
         target = Path(folder)
         check_out(target)
         try:
+            target.parent.mkdir(parents=True, exist_ok=True)
             partial = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}."))
             try:
                 write_json(partial / CERTIFICATE_FILE, self.content)
@@ -97,24 +98,26 @@ class Certificate:
         return self.risk_bound >= float(self.content["comparison"]["uniform_guess_error"])
 
     def __repr__(self) -> str:
+        from transferbound.report.numbers import confidence_text, percent_up  # the report imports this file
+
         c = self.content
         return (
-            f"Certificate(error <= {100 * self.risk_bound:.2f} % with {100 * self.confidence:g} % confidence, "
+            f"Certificate(error <= {percent_up(self.risk_bound)} with {confidence_text(self.confidence)} confidence, "
             f"n={c['n']}, train error {100 * c['train_error']:.2f} %, {c['message_bits']:.0f} bits)"
         )
 
 
 def check_out(target: Path) -> None:
-    """Refuses an output folder that exists already or whose parent cannot be written.
+    """Refuses an output folder that exists already or that cannot be made. Creates nothing.
 
     Raises:
         OutputError: with the remedy.
     """
     if target.exists() or target.is_symlink():
         raise OutputError(f"the output folder {target} exists already; remove it or choose another --out")
-    parent = target.parent
+    # The nearest folder that exists: nothing is created before there is something to write.
+    parent = next(folder for folder in target.absolute().parents if folder.exists())
     try:
-        parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=parent):
             pass
     except OSError as error:

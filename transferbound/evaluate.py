@@ -1,8 +1,8 @@
 """Counting errors: the same number whatever the batch size, the order, the threads or the device.
 
 Float32 sums depend on how they are grouped, so an example whose two best logits nearly tie could fall
-either way. Such close calls are decided once more in float64, where grouping no longer matters. A tie
-that remains is an error: the predictor then has no answer.
+either way. Such close calls are decided once more in float64. What is still within ``TIE`` of a tie there
+is an error: the predictor then has no answer, whatever the last digits say on one machine.
 """
 
 from __future__ import annotations
@@ -23,10 +23,13 @@ from transferbound.encode import EncodedData
 if TYPE_CHECKING:
     from accelerate import Accelerator
 
-__all__ = ["CLOSE_CALL", "ErrorCount", "count_errors"]
+__all__ = ["CLOSE_CALL", "TIE", "ErrorCount", "count_errors"]
 
 CLOSE_CALL = 1e-3
 """Margins below this part of an example's largest logit (in absolute value) are settled in float64."""
+
+TIE = 1e-9
+"""Margins in float64 below this part of the largest logit count as ties, and so as errors."""
 
 _FLOAT64_BATCH = 16
 
@@ -121,8 +124,8 @@ def _settle(
     exact = copy.deepcopy(module).to(device=device, dtype=torch.float64)
     for indices, batch, labels in data.batches(_FLOAT64_BATCH, order=np.sort(doubtful), device=device):
         wide = {k: v.double() if v.is_floating_point() else v for k, v in batch.items()}
-        margin, _ = _margin(exact(**wide), labels)
-        wrong[indices] = (margin <= 0).cpu().numpy()
+        margin, size = _margin(exact(**wide), labels)
+        wrong[indices] = ~(margin > TIE * size).cpu().numpy()  # a size that is not a number: an error
 
 
 def _combine(

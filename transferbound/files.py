@@ -22,6 +22,7 @@ __all__ = [
 ]
 
 MAX_JSON_BYTES = 4 * 2**20
+_MAX_DEPTH = 32
 
 
 def write_bytes(path: Path, data: bytes) -> None:
@@ -75,30 +76,52 @@ def read_json(path: Path, limit: int = MAX_JSON_BYTES) -> Any:
 
 
 def parse_json(data: bytes, name: str) -> Any:
-    """Plain data from JSON; a key given twice, NaN, infinities and deep nesting are refused.
+    """Plain data from JSON; a key given twice, NaN, infinities, half a surrogate pair and more than 32 levels
+    of nesting are refused.
 
     Raises:
         CertificateError: the text is not such JSON.
     """
     try:
-        return json.loads(
+        value = json.loads(
             data.decode("utf-8"),
             object_pairs_hook=_unique,
             parse_constant=_no_constant,
             parse_int=_parse_int,
             parse_float=_parse_float,
         )
+        if b"\\u" in data:  # an escape can name half a surrogate pair, which no output can carry
+            json.dumps(value, ensure_ascii=False).encode()
     except RecursionError as error:
         raise CertificateError(f"{name} is nested too deeply") from error
     except ValueError as error:
         raise CertificateError(f"{name} is not valid JSON: {error}") from error
+    _check_depth(value, name)
+    return value
+
+
+def _check_depth(value: Any, name: str) -> None:
+    level = [value]
+    for _ in range(_MAX_DEPTH):
+        level = [
+            inner
+            for outer in level
+            if isinstance(outer, dict | list)
+            for inner in (outer.values() if isinstance(outer, dict) else outer)
+        ]
+        if not level:
+            return
+    raise CertificateError(f"{name} is nested too deeply: more than {_MAX_DEPTH} levels")
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
-        keys = [key for key, _ in pairs]
-        raise ValueError(f"the key {next(k for k in keys if keys.count(k) > 1)!r} appears twice")
+        seen: set[str] = set()
+        for key, _ in pairs:
+            if key in seen:
+                raise ValueError(f"the key {key[:60]!r} appears twice")
+            seen.add(key)
     return found
 
 

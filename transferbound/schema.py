@@ -13,11 +13,32 @@ MESSAGE_FILE = "offset.bin"
 SCHEMA = "transferbound-certificate"
 SCHEMA_VERSION = 1
 
+
+class _Map:
+    def __init__(self, values: Any) -> None:
+        self.values = values
+
+
+class _Either:
+    """The first form where its first key is there, else the second."""
+
+    def __init__(self, first: dict[str, Any], second: dict[str, Any]) -> None:
+        self.first, self.second = first, second
+
+
+class _OrNull:
+    def __init__(self, form: Any) -> None:
+        self.form = form
+
+
 _NUMBER = (int, float)
 _OPTIONAL_TEXT = (str, type(None))
+_MODALITIES = ("image", "text")
+_COLUMNS = _Either(*({kind: [(str,)], "label": (str,), "group": _OPTIONAL_TEXT} for kind in _MODALITIES))
 
 # A dict is an object with exactly these keys; a list of one form holds items of it; a tuple of types is a
-# leaf; ``object`` is free-form plain data, which verification recomputes or which is marked unverified.
+# leaf; ``_Map`` is an object of any keys whose values have one form; ``_OrNull`` a form or null; ``_Either``
+# one of two objects; ``dict`` an object of any content, which verification recomputes or which is unverified.
 _FORM: dict[str, Any] = {
     "schema": (str,),
     "schema_version": (int,),
@@ -28,7 +49,7 @@ _FORM: dict[str, Any] = {
     "train_error": _NUMBER,
     "message_bits": _NUMBER,
     "file_bits": (int,),
-    "bounds": object,
+    "bounds": _Map(_NUMBER),
     "prior": {
         "id": (str,),
         "revision": _OPTIONAL_TEXT,
@@ -41,7 +62,7 @@ _FORM: dict[str, Any] = {
         "licence": _OPTIONAL_TEXT,
         "input_size": (int,),
         "unused_tensors": [(str,)],
-        "provenance": object,
+        "provenance": dict,
     },
     "dataset": {
         "id": (str,),
@@ -52,10 +73,10 @@ _FORM: dict[str, Any] = {
         "rows": (int,),
         "units": (int,),
         "modality": (str,),
-        "columns": object,
+        "columns": _COLUMNS,
         "class_names": [(str,)],
         "classes_from": (str,),
-        "overlap": object,
+        "overlap": _Map((int,)),
     },
     "decoder": {
         "codec": (str,),
@@ -75,8 +96,8 @@ _FORM: dict[str, Any] = {
         "candidates": (int,),
         "step_size": _NUMBER,
         "head_start": (str,),
-        "subspace": object,
-        "preprocessing": object,
+        "subspace": dict,
+        "preprocessing": dict,
     },
     "message": {
         "file": (str,),
@@ -93,10 +114,18 @@ _FORM: dict[str, Any] = {
         "majority_class_error": _NUMBER,
         "holdout_tenth": {"n": (int,), "errors": (int,), "bound": _NUMBER},
     },
-    "evaluation": object,
-    "independence": object,
+    "evaluation": {
+        "test": _OrNull({"split": (str,), "sha256": (str,), "n": (int,), "errors": (int,), "error": _NUMBER})
+    },
+    "independence": {
+        "checked": {"data_names": [(str,)], "prior_names": _Map([(str,)]), "pretraining_data": _OrNull(dict)},
+        "findings": [{"kind": (str,), "severity": (str,), "message": (str,)}],
+        "verdict": (str,),
+        "override": (bool,),
+        "assumption": (str,),
+    },
     "assumptions": [(str,)],
-    "unverified": {"training": object, "versions": object},
+    "unverified": {"training": dict, "versions": dict},
 }
 
 
@@ -118,20 +147,31 @@ def check_content(content: Any) -> None:
     _check(content, _FORM, "")
     if not 0.0 < content["confidence"] < 1.0:
         raise CertificateError(f"confidence is {content['confidence']}; it must lie between 0 and 1")
+    for part in ("prior", "dataset"):
+        if content[part]["modality"] not in _MODALITIES:
+            raise CertificateError(
+                f"{part}.modality is {_short(content[part]['modality'])}; it must be {' or '.join(_MODALITIES)}"
+            )
 
 
 def _check(value: Any, form: Any, path: str) -> None:
-    if form is object:
-        return
-    if isinstance(form, dict):
-        if not isinstance(value, dict):
-            raise CertificateError(f"{path} is {_short(value)}; it must be an object")
-        for key in form.keys() - value.keys():
+    if isinstance(form, _OrNull):
+        if value is not None:
+            _check(value, form.form, path)
+    elif isinstance(form, _Either):
+        has_first = isinstance(value, dict) and next(iter(form.first)) in value
+        _check(value, form.first if has_first else form.second, path)
+    elif form is dict:
+        _require_object(value, path)
+    elif isinstance(form, dict | _Map):
+        _require_object(value, path)
+        inner = dict.fromkeys(value, form.values) if isinstance(form, _Map) else form
+        for key in sorted(inner.keys() - value.keys()):
             raise CertificateError(f"the key {_join(path, key)} is missing")
-        for key in value.keys() - form.keys():
+        for key in sorted(value.keys() - inner.keys()):
             raise CertificateError(f"the key {_join(path, key)} is unknown")
-        for key, inner in form.items():
-            _check(value[key], inner, _join(path, key))
+        for key, wanted in inner.items():
+            _check(value[key], wanted, _join(path, key))
     elif isinstance(form, list):
         if not isinstance(value, list):
             raise CertificateError(f"{path} is {_short(value)}; it must be a list")
@@ -142,7 +182,13 @@ def _check(value: Any, form: Any, path: str) -> None:
         raise CertificateError(f"{path} is {_short(value)}; it must be of type {wanted}")
 
 
+def _require_object(value: Any, path: str) -> None:
+    if not isinstance(value, dict):
+        raise CertificateError(f"{path} is {_short(value)}; it must be an object")
+
+
 def _join(path: str, key: str) -> str:
+    key = key if len(key) <= 60 else key[:57] + "..."
     return f"{path}.{key}" if path else key
 
 

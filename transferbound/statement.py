@@ -76,7 +76,7 @@ def make_statement(
         "decoder": _decoder(prior, data, predictor),
         "message": _message(message, predictor),
         "comparison": _comparison(data, count, confidence),
-        "evaluation": {"close_calls": count.close_calls, "test": _test(predictor, data, test, how)},
+        "evaluation": {"test": _test(predictor, data, test, how)},
         "independence": independence,
     }
     content["assumptions"] = assumptions(content)

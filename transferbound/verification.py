@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import math
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from transferbound.certificate import Certificate
 from transferbound.data import LabelledData
-from transferbound.errors import MessageError
+from transferbound.encode import EncodedData
+from transferbound.errors import ArgumentError, MessageError, PriorIndependenceError
 from transferbound.independence import check_independence
 from transferbound.priors import Prior
 from transferbound.report.card import check_card
-from transferbound.report.numbers import percent_up
+from transferbound.report.numbers import confidence_text, percent_up
+from transferbound.report.summary import warnings
 from transferbound.statement import make_statement
 
-__all__ = ["Verdict", "compare", "verify"]
+__all__ = ["Verdict", "check_certificate", "compare", "verify"]
 
 _RELATIVE = 1e-9
 """Floats are recomputed to this relative difference: libraries' logarithms differ in their last digits."""
@@ -33,12 +36,14 @@ class Verdict:
         problems: one line for each that did not, naming it.
         certificate: what was checked.
         errors: the errors counted anew, or None where it did not come to that.
+        notes: what was taken on the certificate's word.
     """
 
     holds: bool
     problems: tuple[str, ...]
     certificate: Certificate
     errors: int | None = None
+    notes: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data, for JSON."""
@@ -47,6 +52,8 @@ class Verdict:
         return {
             "holds": self.holds,
             "problems": list(self.problems),
+            "warnings": warnings(self.certificate.content),
+            "notes": list(self.notes),
             "errors_counted": self.errors,
             **{key: content[key] for key in keys},
         }
@@ -56,11 +63,15 @@ class Verdict:
         if not self.holds:
             return "\n".join(["DOES NOT HOLD", *(f"- {line}" for line in self.problems)])
         content = self.certificate.content
-        return (
+        lines = [
             f"HOLDS: error on new data at most {percent_up(content['risk_bound'])} with "
-            f"{100 * content['confidence']:g} % confidence; {self.errors:,} errors counted anew, "
+            f"{confidence_text(content['confidence'])} confidence; {self.errors:,} errors counted anew, "
             f"{content['message_bits']:.1f} bits"
-        )
+        ]
+        lines += [f"- WARNING: {line}" for line in warnings(content)]
+        if self.certificate.is_vacuous:
+            lines.append("- the bound is vacuous: no better than guessing")
+        return "\n".join(lines + [f"- {line}" for line in self.notes])
 
 
 def verify(
@@ -89,33 +100,85 @@ def verify(
     problems = _message_problems(certificate)
     if problems:
         return Verdict(False, tuple(problems), certificate)
+    prior = None if prior == content["prior"]["id"] else prior
+    dataset = None if dataset == content["dataset"]["id"] else dataset
     checkpoint = Prior.from_pretrained(
-        prior or content["prior"]["id"], revision=None if prior else _pinned(content["prior"])
+        prior or content["prior"]["id"], revision=None if prior else content["prior"]["revision"]
     )
     if checkpoint.fingerprint != content["prior"]["sha256"]:
-        return Verdict(
-            False,
-            (_differs("prior.sha256", content["prior"]["sha256"], checkpoint.fingerprint),),
-            certificate,
-        )
-    data = _load(content, dataset, content["dataset"]["split"])
+        line = _differs("prior.sha256", content["prior"]["sha256"], checkpoint.fingerprint)
+        return Verdict(False, (line,), certificate)
+    stated_test = content["evaluation"]["test"]
+    verdict = check_certificate(
+        certificate,
+        checkpoint,
+        _load(content, dataset, content["dataset"]["split"]),
+        test=None if stated_test is None else _load(content, dataset, stated_test["split"]),
+        prior_elsewhere=prior is not None,
+        data_elsewhere=dataset is not None,
+        batch_size=batch_size,
+        progress=progress,
+    )
+    # The card is made from the statement: where that is false there is nothing to compare it with.
+    wrong = check_card(Path(folder), certificate) if verdict.holds else []
+    return replace(verdict, holds=False, problems=tuple(wrong)) if wrong else verdict
+
+
+def check_certificate(
+    certificate: Certificate,
+    checkpoint: Prior,
+    data: LabelledData,
+    *,
+    test: LabelledData | None = None,
+    prior_elsewhere: bool = False,
+    data_elsewhere: bool = False,
+    batch_size: int = 250,
+    progress: bool = False,
+    encoded: EncodedData | None = None,
+) -> Verdict:
+    """Checks a certificate against a checkpoint and data that are loaded already.
+
+    Args:
+        certificate, checkpoint, data: what is checked, against what.
+        test: the split that ``evaluation.test`` names, where it names one.
+        prior_elsewhere, data_elsewhere: the checkpoint or the data was read from another place than the
+            recorded one, so that its name and revision are the certificate's word.
+        encoded: ``data`` under the message's preprocessing, where it is at hand already.
+        batch_size, progress: as for :func:`verify`.
+
+    Raises:
+        DataError, PriorError: a row or a checkpoint of pretraining data cannot be read.
+    """
+    content = certificate.content
+    problems = _message_problems(certificate)
+    if problems:
+        return Verdict(False, tuple(problems), certificate)
+    named = _as_recorded(checkpoint, content["prior"]) if prior_elsewhere else checkpoint
+    rows = _data_as_recorded(data, content["dataset"]) if data_elsewhere else data
     try:
-        stated = make_statement(
-            checkpoint,
-            data,
+        independence, lines = _independence(named, checkpoint, rows, content)
+        problems += lines
+        computed = make_statement(
+            named,
+            rows,
             certificate.message,
             confidence=content["confidence"],
             candidates=content["decoder"]["candidates"],
-            test=_test(content, dataset),
-            independence=_independence(checkpoint, data, content),
+            test=test,
+            independence=independence,
             batch_size=batch_size,
             progress=progress,
+            encoded=encoded,
         )
+    except PriorIndependenceError as error:
+        return Verdict(False, (f"independence: {error}",), certificate)
     except MessageError as error:
         return Verdict(False, (f"offset.bin: {error}",), certificate)
-    found = compare(_comparable(content, prior, dataset), _comparable(stated, prior, dataset))
-    found += check_card(Path(folder), certificate)
-    return Verdict(not found, tuple(found), certificate, stated["errors"])
+    except ArgumentError as error:
+        return Verdict(False, (f"a stated value is out of range: {error}",), certificate)
+    problems += compare({key: value for key, value in content.items() if key != "unverified"}, computed)
+    notes = _notes(checkpoint, content, prior_elsewhere, data_elsewhere)
+    return Verdict(not problems, tuple(problems), certificate, computed["errors"], tuple(notes))
 
 
 def compare(stated: Any, computed: Any, path: str = "") -> list[str]:
@@ -143,6 +206,8 @@ def compare(stated: Any, computed: Any, path: str = "") -> list[str]:
 def _same(stated: Any, computed: Any) -> bool:
     if isinstance(stated, bool) or isinstance(computed, bool):
         return stated is computed
+    if isinstance(stated, int) and isinstance(computed, int):
+        return stated == computed
     if isinstance(stated, float | int) and isinstance(computed, float | int):
         return math.isclose(stated, computed, rel_tol=_RELATIVE, abs_tol=0.0)
     return type(stated) is type(computed) and bool(stated == computed)
@@ -167,13 +232,9 @@ def _message_problems(certificate: Certificate) -> list[str]:
     return [_differs("message.sha256", stated["sha256"], digest)]
 
 
-def _pinned(prior: dict[str, Any]) -> str | None:
-    return prior["revision"]
-
-
 def _load(content: dict[str, Any], dataset: str | None, split: str) -> LabelledData:
     stated = content["dataset"]
-    columns = stated["columns"] if isinstance(stated["columns"], dict) else {}
+    columns = stated["columns"]
     images = columns.get("image") or [None]
     return LabelledData.load(
         dataset or stated["id"],
@@ -182,43 +243,71 @@ def _load(content: dict[str, Any], dataset: str | None, split: str) -> LabelledD
         revision=None if dataset else stated["revision"],
         image_column=images[0],
         text_columns=columns.get("text"),
-        label_column=columns.get("label"),
-        group_column=columns.get("group"),
+        label_column=columns["label"],
+        group_column=columns["group"],
         num_classes=None if stated["classes_from"] == "features" else len(stated["class_names"]),
     )
 
 
-def _test(content: dict[str, Any], dataset: str | None) -> LabelledData | None:
-    evaluation = content["evaluation"]
-    test = evaluation.get("test") if isinstance(evaluation, dict) else None
-    if not isinstance(test, dict):
-        return None
-    return _load(content, dataset, str(test.get("split")))
+def _as_recorded(checkpoint: Prior, stated: dict[str, Any]) -> Prior:
+    """The checkpoint under its recorded name, with what its recorded card said."""
+    named = copy.copy(checkpoint)
+    named.name, named.revision = stated["id"], stated["revision"]
+    named.provenance, named.licence = stated["provenance"], stated["licence"]
+    return named
 
 
-def _independence(checkpoint: Prior, data: LabelledData, content: dict[str, Any]) -> dict[str, Any]:
-    """The check again, as it was made."""
+def _data_as_recorded(data: LabelledData, stated: dict[str, Any]) -> LabelledData:
+    named = copy.copy(data)
+    for here, there in (("name", "id"), ("revision", "revision"), ("config", "config")):
+        object.__setattr__(named, here, stated[there])
+    return named
+
+
+def _independence(
+    named: Prior, checkpoint: Prior, data: LabelledData, content: dict[str, Any]
+) -> tuple[dict[str, Any], list[str]]:
+    """The check again, as it was made; and what the card of the checkpoint at hand says beyond it."""
     stated = content["independence"]
-    checked = stated.get("checked") if isinstance(stated, dict) else None
-    named = checked.get("pretraining_data") if isinstance(checked, dict) else None
-    corpus: dict[str, Any] | None = named if isinstance(named, dict) else None
-    return check_independence(
-        checkpoint,
-        data,
-        None if corpus is None else str(corpus.get("id")),
-        override=isinstance(stated, dict) and stated.get("override") is True,
-        pretraining_split="train" if corpus is None else str(corpus.get("split")),
-    )
+    corpus = stated["checked"]["pretraining_data"]
+    try:
+        record = check_independence(
+            named,
+            data,
+            None if corpus is None else str(corpus.get("id")),
+            override=stated["override"],
+            pretraining_split="train" if corpus is None else str(corpus.get("split")),
+        )
+    except (TypeError, AttributeError, KeyError) as error:
+        raise MessageError(f"prior.provenance is malformed: {error}") from error
+    if named is checkpoint:
+        return record, []
+    here = copy.copy(checkpoint)
+    here.name = named.name
+    known = {finding["message"] for finding in record["findings"]}
+    found = check_independence(here, data, override=True)["findings"]
+    return record, [
+        f"independence.findings is without: {item['message']}"
+        for item in found
+        if item["message"] not in known
+    ]
 
 
-def _comparable(content: dict[str, Any], prior: str | None, dataset: str | None) -> dict[str, Any]:
-    """What can be recomputed; names and revisions fall out where the user named another place."""
-    kept = {key: value for key, value in content.items() if key not in ("unverified",)}
-    if prior is not None:
-        kept["prior"] = {k: v for k, v in kept["prior"].items() if k not in ("id", "revision", "provenance")}
-    if dataset is not None:
-        kept["dataset"] = {k: v for k, v in kept["dataset"].items() if k not in ("id", "revision", "config")}
-    if prior is not None or dataset is not None:
-        kept.pop("assumptions", None)
-        kept.pop("independence", None)
-    return kept
+def _notes(
+    checkpoint: Prior, content: dict[str, Any], prior_elsewhere: bool, data_elsewhere: bool
+) -> list[str]:
+    """What was taken on the certificate's word."""
+    notes = []
+    if prior_elsewhere:
+        notes.append(
+            f"the checkpoint was read from {checkpoint.name}; that {content['prior']['id']} holds the same "
+            "tensors was not checked"
+        )
+        if checkpoint.provenance != content["prior"]["provenance"]:
+            notes.append("the card of that checkpoint says other things than prior.provenance")
+    if data_elsewhere:
+        notes.append(
+            f"the data was read from another place; that {content['dataset']['id']} holds the same rows was "
+            "not checked"
+        )
+    return notes

@@ -13,7 +13,7 @@ from huggingface_hub import EvalResult, ModelCard, ModelCardData
 from transferbound.certificate import Certificate
 from transferbound.files import read_limited, write_text
 from transferbound.report.figures import FIGURE, draw_certificate
-from transferbound.report.numbers import percent, percent_up
+from transferbound.report.numbers import confidence_text, percent, percent_up
 from transferbound.report.summary import remedy, warnings
 
 __all__ = ["CARD_FILE", "check_card", "write_card"]
@@ -21,6 +21,9 @@ __all__ = ["CARD_FILE", "check_card", "write_card"]
 CARD_FILE = "README.md"
 _MAX_CARD_BYTES = 2**20
 _TASKS = {"image": "image-classification", "text": "text-classification"}
+_OWN_METRICS = ("risk_bound", "train_error", "message_bits")
+_NUMBERS = re.compile(r"\d[\d,.]*")
+_CLAIM = re.compile(r"is at most \*\*([^*]*)\*\*")
 _HUB_ID = re.compile(r"[\w.-]+(/[\w.-]+)?")
 
 
@@ -32,9 +35,11 @@ def write_card(folder: Path, certificate: Certificate) -> None:
 
 
 def check_card(folder: Path, certificate: Certificate) -> list[str]:
-    """A line for each result in the card's ``model-index`` that the certificate does not state.
+    """A line for each number in the card that is not the certificate's.
 
-    A folder without a card has nothing to check.
+    Compared are the results in ``model-index`` of the kinds that we write, every "at most **...**", and every
+    line of the text that differs from ours in nothing but numbers. What else stands in a card is its
+    author's. A folder without a card has nothing to check.
     """
     if not (folder / CARD_FILE).exists():
         return []
@@ -47,10 +52,28 @@ def check_card(folder: Path, certificate: Certificate) -> list[str]:
     problems = []
     for result in found:
         key = (result.dataset_split, result.metric_type)
-        if key in stated and result.metric_value != stated[key]:
+        ours = key in stated or result.metric_type in _OWN_METRICS
+        if ours and result.metric_value != stated.get(key):
             problems.append(
                 f"{CARD_FILE} reports {result.metric_type} on split {result.dataset_split} as "
-                f"{result.metric_value!r}, the certificate as {stated[key]!r}"
+                f"{str(result.metric_value)[:60]}, the certificate as {stated.get(key)}"
+            )
+    return problems + _wrong_lines(text, certificate)
+
+
+def _wrong_lines(text: str, certificate: Certificate) -> list[str]:
+    own: dict[str, set[str]] = {}
+    for line in _text(certificate).splitlines():
+        own.setdefault(_NUMBERS.sub("#", line), set()).add(line.rstrip())
+    bound = percent_up(certificate.risk_bound)
+    problems = []
+    for line in text.splitlines():
+        known = own.get(_NUMBERS.sub("#", line.rstrip()), {line.rstrip()})
+        claims = _CLAIM.findall(line)
+        if line.rstrip() not in known or any(claim != bound for claim in claims):
+            problems.append(
+                f"{CARD_FILE} has a line with other numbers than the certificate: {line.strip()[:120]!r}; "
+                "`transferbound card` writes it anew"
             )
     return problems
 
@@ -83,7 +106,7 @@ def _results(content: dict[str, Any]) -> list[EvalResult]:
         "dataset_name": _name(data["id"]),
     }
     where |= {f"dataset_{key}": data[key] for key in ("config", "revision") if data[key]}
-    confidence = f"{100 * content['confidence']:g} %"
+    confidence = confidence_text(content["confidence"])
     results = [
         ("risk_bound", f"bound on the error, {confidence} confidence", content["risk_bound"], data["split"]),
         ("train_error", "error on the training split", content["train_error"], data["split"]),
@@ -124,8 +147,8 @@ def _statement(certificate: Certificate) -> str:
     content = certificate.content
     data = content["dataset"]
     text = (
-        f"With {100 * content['confidence']:g} % confidence over the draw of the training data, this classifier's "
-        f"error on new data of the kind of `{data['id']}` (split `{data['split']}`) is at most "
+        f"With {confidence_text(content['confidence'])} confidence over the draw of the training data, this "
+        f"classifier's error on new data of the kind of `{data['id']}` (split `{data['split']}`) is at most "
         f"**{percent_up(content['risk_bound'])}**. The figure is computed from the training data alone: the "
         f"checkpoint `{content['prior']['id']}` was fixed first, only {content['decoder']['dim']:,} quantized "
         f"coordinates were trained, and the {content['message_bits']:.0f} bits that name them limit how far "

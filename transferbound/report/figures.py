@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 
 from transferbound.bounds import occam_kl
 from transferbound.bounds.confidence import failure_probability
+from transferbound.report.numbers import confidence_text, percent, percent_up
 
 __all__ = ["FIGURE", "draw_certificate"]
 
@@ -32,24 +33,25 @@ def draw_certificate(content: dict[str, Any], path: Path) -> None:
 def _bars(axes: Any, content: dict[str, Any]) -> None:
     compared, test = content["comparison"], content["evaluation"]["test"]
     rows = [
-        ("bound on new data", content["risk_bound"], _BLUE),
-        ("training error", content["train_error"], _BLUE),
+        ("bound on new data", content["risk_bound"], percent_up, _BLUE),
+        ("training error", content["train_error"], percent, _BLUE),
     ]
     if test:
-        rows.append((f"test error ({test['split']})", test["error"], _GREY))
+        rows.append((f"test error ({test['split']})", test["error"], percent, _GREY))
     rows += [
-        ("held-out tenth, bound", compared["holdout_tenth"]["bound"], _GREY),
-        ("most common class", compared["majority_class_error"], _GREY),
+        ("held-out tenth, bound", compared["holdout_tenth"]["bound"], percent_up, _GREY),
+        ("most common class", compared["majority_class_error"], percent, _GREY),
     ]
     places = np.arange(len(rows))[::-1]
-    values = [100 * value for _, value, _ in rows]
-    axes.barh(places, values, color=[colour for _, _, colour in rows], height=0.62)
-    axes.set_yticks(places, [name for name, _, _ in rows])
-    for place, value in zip(places, values, strict=True):
-        axes.text(value + 0.012 * max(values), place, f"{value:.2f}", va="center", color=_INK, fontsize=9)
+    values = [100 * value for _, value, _, _ in rows]
+    axes.barh(places, values, color=[colour for *_, colour in rows], height=0.62)
+    axes.set_yticks(places, [name for name, *_ in rows])
+    for place, value, (_, fraction, form, _) in zip(places, values, rows, strict=True):
+        text = form(fraction).removesuffix(" %")
+        axes.text(value + 0.012 * max(values), place, text, va="center", color=_INK, fontsize=9)
     axes.set_xlim(0, 1.14 * max(values))
     axes.set_xlabel("error (%)")
-    axes.set_title(f"{100 * content['confidence']:g} % confidence, n = {content['n']:,}", fontsize=10)
+    axes.set_title(f"{confidence_text(content['confidence'])} confidence, n = {content['n']:,}", fontsize=10)
     axes.spines[["top", "right"]].set_visible(False)
 
 

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from decimal import ROUND_CEILING, ROUND_HALF_EVEN, Decimal
 
-__all__ = ["percent", "percent_up", "round_up"]
+__all__ = ["confidence_text", "percent", "percent_up", "round_up"]
 
 
 def round_up(fraction: float, digits: int = 4) -> float:
     """The smallest decimal of ``digits`` places that is not below ``fraction``, and at most 1 for a risk."""
     return float(Decimal(fraction).quantize(Decimal(1).scaleb(-digits), rounding=ROUND_CEILING))
+
+
+def confidence_text(confidence: float) -> str:
+    """A confidence in per cent, every digit: 0.9999999 must not read as 100 %."""
+    return f"{(Decimal(repr(float(confidence))) * 100).normalize():f} %"
 
 
 def percent_up(fraction: float) -> str:

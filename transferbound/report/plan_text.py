@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from transferbound.plan import Plan
-from transferbound.report.numbers import percent, percent_up
+from transferbound.report.numbers import confidence_text, percent, percent_up
 
 __all__ = ["plan_text"]
 
@@ -11,7 +11,7 @@ __all__ = ["plan_text"]
 def plan_text(plan: Plan) -> str:
     """What a plan says, for a terminal."""
     lines = [
-        f"bound               {percent_up(plan.risk_bound)} with {100 * plan.confidence:g} % confidence",
+        f"bound               {percent_up(plan.risk_bound)} with {confidence_text(plan.confidence)} confidence",
         f"from                n = {plan.n:,}, train error {percent(plan.train_error)}, {plan.bits:,.0f} bits",
     ]
     lines += [

@@ -7,7 +7,7 @@ from typing import Any
 from transferbound.bounds import max_bits, min_n
 from transferbound.bounds.confidence import failure_probability
 from transferbound.certificate import Certificate
-from transferbound.report.numbers import percent, percent_up
+from transferbound.report.numbers import confidence_text, percent, percent_up
 
 __all__ = ["remedy", "summary"]
 
@@ -17,7 +17,7 @@ def summary(certificate: Certificate) -> str:
     c = certificate.content
     unit = "groups" if c["dataset"]["columns"].get("group") else "examples"
     lines = [
-        f"error on new data   at most {percent_up(c['risk_bound'])} with {100 * c['confidence']:g} % confidence",
+        f"error on new data   at most {percent_up(c['risk_bound'])} with {confidence_text(c['confidence'])} confidence",
         f"training error      {percent(c['train_error'])} ({c['errors']:,} wrong rows; n = {c['n']:,} {unit})",
         f"message             {c['message_bits']:.1f} bits ideal, {c['file_bits']:,} bits on file; "
         f"{c['decoder']['dim']:,} coordinates of kind {c['decoder']['kind']!r}",
