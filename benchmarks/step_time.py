@@ -211,6 +211,9 @@ def main() -> None:
             if full is not None:
                 row["plain_peak_bytes"] = full
                 row["subspace_peak_bytes"] = memory_in_fresh_process(name, kind, options)
+                held = row["subspace"]["memory"]
+                row["measured_saving_bytes"] = full - row["subspace_peak_bytes"]
+                row["predicted_saving_bytes"] = 4 * held["weights"] - sum(held.values())
                 row["memory_ratio"] = row["subspace_peak_bytes"] / full
                 memory = f"{row['memory_ratio']:.2f}"
             rows.append(row)

@@ -372,6 +372,8 @@ def test_loading_into_the_inner_model_does_not_move_the_predictor():
     expected = model(x)
     model.load_state_dict({"model.mix.weight": torch.zeros(16, 16)}, strict=False)
     assert torch.equal(model(x), expected)
+    model.model.load_state_dict(small_net().state_dict())
+    assert torch.equal(model(x), expected)
 
 
 def test_half_and_back_keep_the_coordinates():

@@ -244,3 +244,30 @@ def test_save_pretrained_and_generate_use_the_current_weights(tmp_path):
     assert torch.equal(loaded.generate(ids, **options), subspace.generate(ids, **options))
     assert torch.equal(logits_of(loaded, data_for("gpt2")), logits_of(subspace, data_for("gpt2")))
     assert not torch.equal(loaded.lm_head.weight, prior.lm_head.weight)
+
+
+@pytest.mark.long
+def test_trainer_finds_columns_and_saves(tmp_path):
+    from datasets import Dataset
+    from transformers import Trainer, TrainingArguments
+
+    model, head = fresh("bert")
+    subspace = SubspaceModel(model, SubspaceConfig("film", 60), head)
+    ids = torch.randint(3, 97, (16, 6), generator=torch.Generator().manual_seed(0))
+    columns = {"input_ids": ids.tolist(), "labels": (ids[:, 0] % CLASSES).tolist(), "note": ["x"] * 16}
+    data = Dataset.from_dict(columns)
+    arguments = TrainingArguments(
+        str(tmp_path),
+        max_steps=6,
+        per_device_train_batch_size=16,
+        learning_rate=1e-2,
+        use_cpu=True,
+        report_to=[],
+        label_names=["labels"],
+        disable_tqdm=True,
+    )
+    trainer = Trainer(model=subspace, args=arguments, train_dataset=data, eval_dataset=data)
+    before = trainer.evaluate()["eval_loss"]
+    trainer.train()
+    assert trainer.evaluate()["eval_loss"] < before
+    assert subspace.coordinates.abs().max() > 0

@@ -81,6 +81,11 @@ class SubspaceModel(nn.Module):
         self._names = [layout.specs[i].name for i in projection.touched]
         parameters = dict(model.named_parameters())
         touched = [parameters[name] for name in self._names]
+        devices = {p.device for p in model.parameters()}
+        if len(devices) > 1:
+            raise SubspaceError(
+                f"the model lies on several devices, {sorted(map(str, devices))}: move it to one"
+            )
         double = all(p.dtype == torch.float64 for p in touched)
         dtype = torch.float64 if double else torch.float32
         self.coordinates = nn.Parameter(torch.zeros(config.dim, dtype=dtype, device=touched[0].device))
@@ -90,6 +95,13 @@ class SubspaceModel(nn.Module):
             p.requires_grad_(id(p) in chosen)
             p.grad = None
         self._touched = touched
+        self._with_statistics = [m for m in model.modules() if _has_statistics(m)]
+        self._switches = [
+            (m, name)
+            for m in model.modules()
+            for name in ("gradient_checkpointing", "grad_checkpointing")
+            if hasattr(m, name)
+        ]
         self._base = [p.detach().reshape(-1).clone() for p in touched]
         self._buffer_copies = {n: b.detach().clone() for n, b in _state_buffers(model)}
         self._written: Tensor | None = None
@@ -99,6 +111,7 @@ class SubspaceModel(nn.Module):
             if isinstance(module, nn.Embedding) and not module.weight.requires_grad:
                 module.register_forward_hook(self._after_embedding)
         model.register_state_dict_pre_hook(self._before_state_dict)
+        model.register_load_state_dict_post_hook(self._after_load)
         self._attach()
         self.train(model.training)
 
@@ -169,8 +182,7 @@ class SubspaceModel(nn.Module):
         """Reentrant checkpointing drops the gradient of a block none of whose inputs asks for one."""
         if not torch.is_grad_enabled():
             return False
-        switches = ("gradient_checkpointing", "grad_checkpointing")
-        return any(getattr(m, name, False) is True for m in self.model.modules() for name in switches)
+        return any(getattr(module, name) is True for module, name in self._switches)
 
     def _before_state_dict(self, module: nn.Module, prefix: str, keep_vars: bool) -> None:
         self.sync()
@@ -184,9 +196,8 @@ class SubspaceModel(nn.Module):
 
     @torch.compiler.disable
     def _freeze_statistics(self) -> None:
-        for module in self.model.modules():
-            if module.training and _has_statistics(module):
-                module.training = False
+        for module in self._with_statistics:
+            module.training = False
 
     def check_buffers(self) -> None:
         """Raises SubspaceError if a buffer of the model moved since it was wrapped."""
@@ -216,9 +227,10 @@ class SubspaceModel(nn.Module):
         """As of any module. The coordinates are what counts: theta is written anew from theta0."""
         if assign:
             raise SubspaceError("load_state_dict(assign=True) would replace the parameters: use assign=False")
-        result = super().load_state_dict(state_dict, strict=strict)
+        return super().load_state_dict(state_dict, strict=strict)
+
+    def _after_load(self, module: nn.Module, incompatible: Any) -> None:
         self._written = None
-        return result
 
     def __getattr__(self, name: str) -> Any:
         try:
@@ -297,7 +309,8 @@ class SubspaceModel(nn.Module):
 
     def describe(self) -> dict[str, Any]:
         """Plain data: the subspace, what it touches and what it costs."""
-        return {**self.projection.describe(), "cost": self.projection.cost()}
+        held = self.projection.memory(self._touched[0].element_size())
+        return {**self.projection.describe(), "cost": self.projection.cost(), "memory": held}
 
     @contextlib.contextmanager
     def at_prior(self) -> Iterator[nn.Module]:

@@ -77,6 +77,21 @@ class Projection(ABC):
     def cost(self) -> dict[str, int]:
         """Per step: ``state_bytes`` held beyond theta0, ``flops``, and bytes of ``traffic`` (float32)."""
 
+    def memory(self, bytes_per_parameter: int = 4) -> dict[str, int]:
+        """Bytes that a training step holds, activations aside.
+
+        ``weights`` are the model's, ``prior`` is theta0 of the touched ones, ``gradient`` is that of the
+        largest touched tensor (the only one alive), ``state`` is what P needs. Plain finetuning with
+        Adam holds 4 D numbers instead.
+        """
+        sizes = [self.layout.specs[i].size for i in self.touched]
+        return {
+            "weights": bytes_per_parameter * self.layout.size,
+            "prior": bytes_per_parameter * sum(sizes),
+            "gradient": bytes_per_parameter * max(sizes),
+            "state": self.cost()["state_bytes"],
+        }
+
     def contexts(self) -> npt.NDArray[np.int64]:
         """For each coordinate 1 if it moves the head alone, else 0. Shape [dim]."""
         return np.zeros(self.dim, dtype=np.int64)

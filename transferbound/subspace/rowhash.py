@@ -12,8 +12,9 @@ where d and a layer's width have common factors.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -27,6 +28,7 @@ __all__ = ["RowHash"]
 
 _PERIOD = 65537  # prime, so it shares no factor with a row's length unless d is a multiple
 _BLOCK = 1 << 16  # entries handled at a time: the temporaries stay in cache
+_DRAWN = 1 << 12  # rotations drawn at a time
 _BATCH = 1 << 22  # entries handled at a time on an accelerator, where launches cost more than memory
 _MIN_SKEWED = 64  # below this d the rows of a group share one rotation
 
@@ -67,9 +69,15 @@ class RowHash:
             self._rows, self._skew = _BLOCK // dim, 0
         self._width = dim + (self._rows - 1) * self._skew
         self._tiles = -(-(dim - 1 + self._width) // dim)
-        total = sum(self.sizes)
-        rotations = streams.below(seed, f"{name}/rotation", 0, -(-total // dim), dim)
-        self._segments = _cut(self.sizes, dim, self._rows, rotations)
+
+        @functools.lru_cache(maxsize=8)
+        def block(k: int) -> npt.NDArray[np.int64]:
+            return streams.below(seed, f"{name}/rotation", k * _DRAWN, _DRAWN, dim)
+
+        def rotation(row: int) -> int:
+            return int(block(row // _DRAWN)[row % _DRAWN])
+
+        self._segments = _cut(self.sizes, dim, self._rows, rotation)
         self._signs = streams.signs(seed, f"{name}/sign", 0, _PERIOD)
         self.batched: bool | None = None
         self._groups = max(1, _BATCH // (self._rows * dim))
@@ -207,7 +215,7 @@ def _batches(segments: Sequence[_Segment], whole: tuple[int, int], most: int) ->
     return plan
 
 
-def _cut(sizes: Sequence[int], dim: int, rows: int, rotations: npt.NDArray[np.int64]) -> list[list[_Segment]]:
+def _cut(sizes: Sequence[int], dim: int, rows: int, rotation: Callable[[int], int]) -> list[list[_Segment]]:
     """Cuts each tensor into partial rows and groups of at most ``rows`` whole rows."""
     plan: list[list[_Segment]] = []
     begin = 0
@@ -221,7 +229,7 @@ def _cut(sizes: Sequence[int], dim: int, rows: int, rotations: npt.NDArray[np.in
                 count, width = min(whole, rows), dim
             else:
                 count, width = 1, min(size - low, dim - column, _BLOCK)
-            start = int(rotations[row]) + column
+            start = rotation(row) + column
             if count == 1 and start >= dim:
                 start -= dim
             segments.append(_Segment(low, count, width, start, (begin + low) % _PERIOD))
