@@ -40,7 +40,7 @@ class BoundRequest:
     modules: str
     head_scale: int
     head_seed: int
-    input_size: int
+    input_size: int | None
     candidate: str
     batch_size: int
     learning_rate: float
@@ -116,7 +116,7 @@ def _check_choices(request: BoundRequest) -> None:
         dim=config.dim,
         seed=config.seed,
         levels=request.levels,
-        input_size=request.input_size,
+        input_size=request.input_size or 0,
         head_seed=request.head_seed,
         head_scale=request.head_scale,
         rank=config.rank if "lora" in config.terms else 0,

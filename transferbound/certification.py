@@ -14,7 +14,7 @@ import torch
 from accelerate import Accelerator
 
 import transferbound
-from transferbound.accounting import DIMS, Header, cheapest
+from transferbound.accounting import DIMS, INPUT_SIZES, Header, cheapest
 from transferbound.bounds.confidence import failure_probability
 from transferbound.certificate import Certificate, check_out
 from transferbound.codec import encode as encode_message
@@ -31,7 +31,7 @@ from transferbound.report.card import write_card
 from transferbound.statement import make_statement
 from transferbound.subspace import SubspaceConfig, SubspaceModel
 
-__all__ = ["CertifySettings", "certify", "default_dim"]
+__all__ = ["CertifySettings", "certify", "default_dim", "default_input_size"]
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,8 @@ class CertifySettings:
     Attributes:
         subspace: kind, d and seed of P; None: kind "film" with :func:`default_dim` coordinates.
         levels: odd number of grid levels.
-        input_size: image side in pixels or most tokens; 0: the checkpoint's own.
+        input_size: image side in pixels or most tokens; 0: the checkpoint's own; None: the checkpoint's own
+            for text, :func:`default_input_size` for images.
         head_seed: 0: a new head starts from zero; else the seed of its random start.
         candidate, candidates: this run is variant ``candidate`` of ``candidates`` declared in advance.
         confidence: 1 - delta, fixed before training.
@@ -50,7 +51,7 @@ class CertifySettings:
 
     subspace: SubspaceConfig | None = None
     levels: int = 3
-    input_size: int = 0
+    input_size: int | None = None
     head_seed: int = 0
     candidate: int = 0
     candidates: int = 1
@@ -101,7 +102,7 @@ def certify(
             f"{list(data.class_names)[:8]}; name another test split, or none"
         )
     independence = check_independence(prior, data, pretraining, override=allow_dependence)
-    header = _header(settings, data)
+    header = _header(settings, prior, data)
     accelerator = Accelerator(mixed_precision=settings.finetune.mixed_precision)
     model = _subspace_model(prior, data, header, settings)  # before any state is written: it may not fit
     encoded = encode(prior.preprocessing(header.input_size), data, progress=progress)
@@ -148,12 +149,25 @@ def default_dim(n: int) -> int:
     return min(DIMS, key=lambda dim: abs(dim - min(max(n / 10, 100), 2000)))
 
 
-def _header(settings: CertifySettings, data: LabelledData) -> Header:
+def default_input_size(prior: Prior, data: LabelledData) -> int:
+    """Small images are not blown up to the checkpoint's full size, which would cost time and tell nothing.
+
+    The first declared size that is at least 1.4 times the side of the first image; 0, the checkpoint's own, if
+    that is not smaller, and for text. The message pays for the choice like for any other.
+    """
+    if data.modality != "image":
+        return 0
+    side = 1.4 * max(next(data.images()).size)
+    size = next((size for size in INPUT_SIZES if size >= side), prior.input_size)
+    return size if size < prior.input_size else 0
+
+
+def _header(settings: CertifySettings, prior: Prior, data: LabelledData) -> Header:
     config = settings.subspace or SubspaceConfig(kind="film", dim=default_dim(data.n_units))
     return header_for(
         config,
         levels=settings.levels,
-        input_size=settings.input_size,
+        input_size=default_input_size(prior, data) if settings.input_size is None else settings.input_size,
         head_seed=settings.head_seed,
         candidate=settings.candidate,
         candidates=settings.candidates,

@@ -99,17 +99,17 @@ def bound(
         int, typer.Option(help="0: a new head starts from zero; else the seed of its start.")
     ] = 0,
     input_size: Annotated[
-        int,
+        int | None,
         typer.Option(
-            help="Image side in pixels or most tokens; 0: the checkpoint's own. "
-            "Smaller is faster; the message pays for the choice."
+            help="Image side in pixels or most tokens; 0: the checkpoint's own. Default: the checkpoint's own, "
+            "but small images are not enlarged more than needed."
         ),
-    ] = 0,
+    ] = None,
     candidate: Annotated[
         str, typer.Option(help="I/N: this run is variant I (from 0) of N declared in advance.")
     ] = "0/1",
-    batch_size: Annotated[int, typer.Option(help="Examples in a step.")] = 64,
-    learning_rate: Annotated[float, typer.Option(help="Of Adam on the coordinates.")] = 0.02,
+    batch_size: Annotated[int, typer.Option(help="Examples in a step.")] = 32,
+    learning_rate: Annotated[float, typer.Option(help="Of the coordinates, in units of the tensors' own sizes.")] = 0.0075,
     rate: Annotated[
         float, typer.Option(help="Weight of the bits in the loss; 1 trades them as the bound does.")
     ] = 1.0,

@@ -18,6 +18,7 @@ from transferbound.accounting import Header, message_bits
 from transferbound.bounds import occam_kl
 from transferbound.encode import EncodedData
 from transferbound.errors import SubspaceError
+from transferbound.finetune.batches import epoch_batches
 from transferbound.finetune.numbers import round_down_coarsely
 from transferbound.finetune.optimizer import SharedAdam
 from transferbound.finetune.rate import bit_price, soft_bits
@@ -28,9 +29,9 @@ from transferbound.subspace import SubspaceModel
 
 __all__ = ["Finetuner"]
 
-_WARMUP = 50
+_WARMUP = 20
 _MEMORY = 0.98  # of the running loss and error
-_TIMED_STEPS = (4, 12)
+_TIMED_STEPS = (5, 30)
 _REPORT_EVERY = 25
 _FORWARD_SHARE = 0.5  # of a step's time that the forward pass alone takes, with a margin
 
@@ -123,9 +124,7 @@ class Finetuner:
         """Row numbers of each step from the present one on: a function of seed and epoch alone."""
         while True:
             epoch, within = divmod(self.step, self.per_epoch)
-            order = np.random.default_rng([self.settings.seed, epoch]).permutation(self.data.n)
-            for start in range(within * self.batch_size, self.data.n, self.batch_size):
-                yield order[start : start + self.batch_size]
+            yield from epoch_batches(self.data, self.batch_size, self.settings.seed, epoch)[within:]
 
     def _advance(self, indices: npt.NDArray[np.int64]) -> None:
         done = self.step / self.total_steps if self.total_steps else 0.0

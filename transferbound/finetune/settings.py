@@ -38,11 +38,11 @@ class FinetuneSettings:
 
     epochs: float | None = None
     budget_minutes: float = 20.0
-    batch_size: int = 64
-    learning_rate: float = 0.02
-    quantize_from: float = 0.3
+    batch_size: int = 32
+    learning_rate: float = 0.0075
+    quantize_from: float = 0.4
     settle_from: float = 0.8
-    step_rate: float = 0.3
+    step_rate: float = 0.0
     initial_share: float = 0.3
     threshold: float = 0.6
     rate: float = 1.0
