@@ -10,6 +10,7 @@ import pytest
 import torch
 from subspace_helpers import CONFIGS, HEAD, batch, loss_of, small_net
 
+from transferbound.errors import SubspaceError
 from transferbound.subspace import SubspaceModel
 from transferbound.subspace.decode import decode_offset_
 
@@ -77,3 +78,23 @@ def test_two_processes_give_the_gradient_of_one(tmp_path):
     loss_of(model, *batch()).backward()
     both = torch.load(out, weights_only=True)
     assert (both - model.coordinates.grad).norm() < 1e-5 * both.norm()
+
+
+def test_sharded_models_are_refused():
+    from torch.distributed.fsdp import fully_shard
+
+    torch.distributed.init_process_group("gloo", store=torch.distributed.HashStore(), rank=0, world_size=1)
+    try:
+        mesh = torch.distributed.device_mesh.init_device_mesh("cpu", (1,))
+        net = fully_shard(small_net(), mesh=mesh)
+        with pytest.raises(SubspaceError, match="sharded"):
+            SubspaceModel(net, CONFIGS["hashed"], HEAD)
+    finally:
+        torch.distributed.destroy_process_group()
+
+
+def test_wrapped_models_are_refused():
+    with pytest.raises(SubspaceError, match="plain model"):
+        SubspaceModel(torch.nn.DataParallel(small_net()), CONFIGS["hashed"], HEAD)
+    with pytest.raises(SubspaceError, match="plain model"):
+        SubspaceModel(torch.compile(small_net(), backend="eager"), CONFIGS["hashed"], HEAD)
