@@ -218,6 +218,19 @@ def card(
 
 
 @app.command()
+def account(
+    folder: Annotated[Path, typer.Argument(help="Folder that `transferbound bound` wrote.")],
+    json_: _Json = False,
+) -> None:
+    """Print what each choice in a message costs, bit by bit."""
+    from transferbound.accounting import Cost, format_costs
+    from transferbound.certificate import Certificate
+
+    costs = Certificate.from_pretrained(folder).content["message"]["costs"]
+    _tell({"costs": costs}, json_, False, lambda: format_costs([Cost(**cost) for cost in costs]))
+
+
+@app.command()
 def plan(
     n: Annotated[int, typer.Option("--n", help="Independent training examples (or groups).")],
     train_error: Annotated[float, typer.Option(help="Training error of the coded predictor, a fraction.")],
@@ -233,6 +246,9 @@ def plan(
             help="Error to expect on held-out data. Default: the training error, which flatters holding out."
         ),
     ] = None,
+    grouped: Annotated[
+        bool, typer.Option(help="n counts groups (--group-column): the kl form instead of the binomial tail.")
+    ] = False,
     figure: Annotated[Path | None, typer.Option(help="Write a figure (PNG, PDF or SVG) here.")] = None,
     json_: _Json = False,
 ) -> None:
@@ -244,7 +260,7 @@ def plan(
     from transferbound.plan import plan_figure
     from transferbound.report.plan_text import plan_text
 
-    made = make_plan(n, train_error, bits, confidence, target, holdout_error)
+    made = make_plan(n, train_error, bits, confidence, target, holdout_error, grouped)
     if figure is not None:
         plan_figure(made, figure)
     _tell(made.to_dict(), json_, False, lambda: plan_text(made))
