@@ -255,6 +255,29 @@ def test_decoder_pools_its_last_token(tmp_path: Path, tiny_tokenizer: Any) -> No
     assert prior.preprocessing().to_dict()["pooling"] == "lasttoken"
 
 
+def test_decoder_with_a_classifier_and_no_padding_token(tmp_path: Path, tiny_tokenizer: Any) -> None:
+    from transformers import GPT2Config, GPT2ForSequenceClassification
+
+    config = GPT2Config(vocab_size=32, n_positions=40, n_embd=16, n_layer=1, n_head=2, num_labels=3)
+    GPT2ForSequenceClassification(config).save_pretrained(tmp_path / "gpt")
+    tiny_tokenizer.save_pretrained(tmp_path / "gpt")
+    model = Prior.from_pretrained(str(tmp_path / "gpt")).build(3)
+    with torch.no_grad():
+        short = model(torch.tensor([[5, 6, 7]]), torch.ones(1, 3, dtype=torch.long))
+        ids, mask = torch.tensor([[5, 6, 7, 0], [5, 6, 7, 8]]), torch.tensor([[1, 1, 1, 0], [1, 1, 1, 1]])
+        torch.testing.assert_close(model(ids, mask)[:1], short)
+
+
+def test_encoder_decoders_are_refused(tmp_path: Path, tiny_tokenizer: Any) -> None:
+    from transformers import T5Config, T5Model
+
+    config = T5Config(vocab_size=32, d_model=16, d_kv=8, d_ff=32, num_layers=1, num_heads=2)
+    T5Model(config).save_pretrained(tmp_path / "t5")
+    tiny_tokenizer.save_pretrained(tmp_path / "t5")
+    with pytest.raises(PriorError, match="encoder-decoder"):
+        Prior.from_pretrained(str(tmp_path / "t5"))
+
+
 def test_declared_pooling_is_used(tiny_bert: Path, tmp_path: Path) -> None:
     folder = copied(tiny_bert, tmp_path / "st")
     (folder / "1_Pooling").mkdir()

@@ -61,6 +61,11 @@ class TransformersBackend(Backend):
         kind = (checkpoint.config.get("architectures") or [""])[0]
         images = self._config.model_type in MODEL_FOR_IMAGE_CLASSIFICATION_MAPPING_NAMES
         self.modality = "image" if images else "text"
+        if getattr(self._config, "is_encoder_decoder", False):
+            raise PriorError(
+                f"the prior {self._name} is an encoder-decoder ({self._config.model_type}); "
+                "choose an encoder, a decoder or an image classifier"
+            )
         self._pooling = ""
         if images:
             self._factory: Any = transformers.AutoModelForImageClassification
@@ -69,6 +74,11 @@ class TransformersBackend(Backend):
         else:
             self._factory = transformers.AutoModel
             self._pooling = _pooling(self._folder, self._config, kind, self._name)
+        if not images:
+            self._tokenizer = self._read_tokenizer()
+            if getattr(self._config, "pad_token_id", None) is None:
+                # Decoders with a classifier look for the last token that is not this one.
+                self._config.pad_token_id = self._pad_id()
         own_head = kind.endswith(("ForSequenceClassification", "ForImageClassification"))
         self.own_classes = int(self._config.num_labels) if own_head else 0
         network, info = self._load()
@@ -79,7 +89,6 @@ class TransformersBackend(Backend):
             self._image = image_preprocessing(self._folder, self._name, self._config, 0)
             self.input_size = self._image.input_size
         else:
-            self._tokenizer = self._read_tokenizer()
             self._most_tokens = _most_tokens(self._tokenizer, self._config, self._folder)
             self.input_size = min(MAX_TOKENS, self._most_tokens)
 
@@ -136,9 +145,13 @@ class TransformersBackend(Backend):
                 "pooling": self._pooling,
             },
             token_types="token_type_ids" in tokenizer.model_input_names,
-            pad_id=0 if tokenizer.pad_token_id is None else int(tokenizer.pad_token_id),
+            pad_id=self._pad_id(),
             empty_id=next((int(i) for i in special if i is not None), 0),
         )
+
+    def _pad_id(self) -> int:
+        """Any id does where the tokenizer has none: the attention mask hides what is padded."""
+        return 0 if self._tokenizer.pad_token_id is None else int(self._tokenizer.pad_token_id)
 
     def _read_config(self, raw: dict[str, Any]) -> Any:
         try:
