@@ -156,6 +156,19 @@ def test_pth_with_tensors_only_is_the_same_prior(tiny_timm: Path, tmp_path: Path
     assert by_file.fingerprint == before.fingerprint
 
 
+@pytest.mark.parametrize("fixture", ["tiny_timm", "tiny_bert"])
+def test_a_named_weight_file_is_the_one_that_is_loaded(
+    fixture: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    folder = copied(request.getfixturevalue(fixture), tmp_path / "a")
+    tensors = load_file(folder / "model.safetensors")
+    name = next(name for name in sorted(tensors) if tensors[name].ndim >= 2)
+    tensors[name] += 1
+    save_file(tensors, folder / "other.safetensors", metadata={"format": "pt"})
+    built = Prior.from_pretrained(str(folder / "other.safetensors")).build(2).state_dict()
+    assert torch.equal(built[f"network.{name}"], tensors[name])
+
+
 def test_fixed_size_vit_is_resampled_to_another_size(tiny_timm_vit: Path) -> None:
     prior = Prior.from_pretrained(str(tiny_timm_vit))
     small = prior.build(3, head_seed=1, input_size=64)

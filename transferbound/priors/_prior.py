@@ -52,9 +52,8 @@ class Prior:
         self.provenance: dict[str, Any] = _card.provenance(checkpoint.folder, checkpoint.config)
         self.provenance["files"] = [path.name for path in checkpoint.weights]
         self.licence = _card.licence(self.provenance)
-        self._backend: Backend = (
-            TimmBackend(checkpoint, tensors) if checkpoint.is_timm else TransformersBackend(checkpoint)
-        )
+        backend = TimmBackend if checkpoint.is_timm else TransformersBackend
+        self._backend: Backend = backend(checkpoint, tensors)
         self.source = self._backend.source
         self.modality = self._backend.modality
         self.architecture = self._backend.architecture

@@ -53,10 +53,9 @@ class TransformersBackend(Backend):
 
     source = "transformers"
 
-    def __init__(self, checkpoint: Checkpoint) -> None:
+    def __init__(self, checkpoint: Checkpoint, tensors: dict[str, torch.Tensor]) -> None:
         self._name = checkpoint.name
         self._folder = checkpoint.folder
-        self._safe = checkpoint.weights[0].suffix == ".safetensors"
         self._config = self._read_config(checkpoint.config)
         kind = (checkpoint.config.get("architectures") or [""])[0]
         images = self._config.model_type in MODEL_FOR_IMAGE_CLASSIFICATION_MAPPING_NAMES
@@ -81,7 +80,7 @@ class TransformersBackend(Backend):
                 self._config.pad_token_id = self._pad_id()
         own_head = kind.endswith(("ForSequenceClassification", "ForImageClassification"))
         self.own_classes = int(self._config.num_labels) if own_head else 0
-        network, info = self._load()
+        network, info = self._load(tensors)
         self.architecture = type(network).__name__
         self.unused = self._account(network, info, own_head)
         self._state = {f"network.{k}": v.detach().clone() for k, v in network.state_dict().items()}
@@ -101,7 +100,7 @@ class TransformersBackend(Backend):
             config.num_labels = num_classes
             config.problem_type = "single_label_classification"
         with quiet_construction(), _quiet_transformers():
-            network = self._from_config(config)
+            network, _ = self._from_config(config)
             if self._pooling:
                 hidden_size = _hidden_size(config, self._name)
                 return PooledTextClassifier(network, hidden_size, num_classes, self._pooling)
@@ -165,37 +164,36 @@ class TransformersBackend(Backend):
                 f"{raw.get('model_type')!r} ({str(error).splitlines()[0]})"
             ) from error
 
-    def _load(self) -> tuple[nn.Module, dict[str, Any]]:
-        arguments: dict[str, Any] = {
-            "dtype": torch.float32,
-            "trust_remote_code": False,
-            "use_safetensors": self._safe,
-            "local_files_only": True,
-            "output_loading_info": True,
-        }
+    def _load(self, tensors: dict[str, torch.Tensor]) -> tuple[nn.Module, dict[str, Any]]:
+        """The network and transformers' report, from the very tensors that were hashed."""
         try:
             with quiet_construction(), _quiet_transformers():
-                if self._pooling:
-                    try:
-                        return self._factory.from_pretrained(
-                            self._folder, add_pooling_layer=False, **arguments
-                        )
-                    except TypeError:  # this architecture has no pooling layer to leave out
-                        pass
-                return self._factory.from_pretrained(self._folder, config=self._config, **arguments)
+                with torch.device("meta"):
+                    empty, extra = self._from_config(copy.deepcopy(self._config))
+                network, info = type(empty).from_pretrained(
+                    None,
+                    config=copy.deepcopy(self._config),
+                    state_dict=dict(tensors),
+                    dtype=torch.float32,
+                    output_loading_info=True,
+                    **extra,
+                )
         except (OSError, RuntimeError, ValueError, KeyError, TypeError) as error:
             reason = str(error).strip().splitlines()
             raise PriorError(
                 f"the prior {self._name} cannot be loaded: {reason[0] if reason else error!r}"
             ) from error
+        return network, info
 
-    def _from_config(self, config: Any) -> nn.Module:
+    def _from_config(self, config: Any) -> tuple[Any, dict[str, Any]]:
+        """An untrained network, and the arguments that leave out a pooler which nothing would read."""
         if self._pooling:
             try:
-                return self._factory.from_config(config, add_pooling_layer=False, trust_remote_code=False)
-            except TypeError:
+                extra = {"add_pooling_layer": False}
+                return self._factory.from_config(config, trust_remote_code=False, **extra), extra
+            except TypeError:  # this architecture has no pooling layer to leave out
                 pass
-        return self._factory.from_config(config, trust_remote_code=False)
+        return self._factory.from_config(config, trust_remote_code=False), {}
 
     def _account(self, network: nn.Module, info: dict[str, Any], own_head: bool) -> tuple[str, ...]:
         """Every tensor has its place, or is a head that this prior leaves out. Returns those left out."""
