@@ -24,7 +24,7 @@ from transferbound.errors import DataError
 from transferbound.finetune import Finetuner, FinetuneSettings
 from transferbound.finetune.state import RunState
 from transferbound.independence import check_independence
-from transferbound.predictor import header_for, with_step
+from transferbound.predictor import header_for, subspace_config, with_step
 from transferbound.priors import Prior
 from transferbound.quantize import Quantizer
 from transferbound.report.card import write_card
@@ -33,13 +33,17 @@ from transferbound.subspace import SubspaceConfig, SubspaceModel
 
 __all__ = ["CertifySettings", "certify", "default_dim", "default_input_size"]
 
+DEFAULT_HEAD_SCALE = 8
+"""A new head starts from zero and has the longest way to go: its part of the offset counts 16-fold."""
+
 
 @dataclass(frozen=True)
 class CertifySettings:
     """What ``certify`` does beside finetuning. All that the decoder needs of it is paid for in the message.
 
     Attributes:
-        subspace: kind, d and seed of P; None: kind "film" with :func:`default_dim` coordinates.
+        subspace: kind, d and seed of P; None: kind "film" with :func:`default_dim` coordinates and
+            ``DEFAULT_HEAD_SCALE``.
         levels: odd number of grid levels.
         input_size: image side in pixels or most tokens; 0: the checkpoint's own; None: the checkpoint's own
             for text, :func:`default_input_size` for images.
@@ -163,7 +167,9 @@ def default_input_size(prior: Prior, data: LabelledData) -> int:
 
 
 def _header(settings: CertifySettings, prior: Prior, data: LabelledData) -> Header:
-    config = settings.subspace or SubspaceConfig(kind="film", dim=default_dim(data.n_units))
+    config = settings.subspace or SubspaceConfig(
+        kind="film", dim=default_dim(data.n_units), head_scale=DEFAULT_HEAD_SCALE
+    )
     return header_for(
         config,
         levels=settings.levels,
@@ -179,8 +185,8 @@ def _subspace_model(
 ) -> SubspaceModel:
     module = prior.build(data.num_classes, head_seed=header.head_seed, input_size=header.input_size)
     quantizer = Quantizer(header.levels, threshold=settings.finetune.threshold)
-    config = settings.subspace or SubspaceConfig(kind=header.kind, dim=header.dim)
-    return SubspaceModel(module, config, prior.head_parameters(data.num_classes), quantizer)
+    head = prior.head_parameters(data.num_classes)
+    return SubspaceModel(module, subspace_config(header), head, quantizer)
 
 
 def _state(

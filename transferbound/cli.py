@@ -94,7 +94,7 @@ def bound(
     modules: Annotated[str, typer.Option(help="Comma-separated name patterns, kind modules only.")] = "",
     head_scale: Annotated[
         int, typer.Option(help="The head's part of the offset is scaled by 2^(this/2).")
-    ] = 0,
+    ] = 8,
     head_seed: Annotated[
         int, typer.Option(help="0: a new head starts from zero; else the seed of its start.")
     ] = 0,
@@ -109,7 +109,9 @@ def bound(
         str, typer.Option(help="I/N: this run is variant I (from 0) of N declared in advance.")
     ] = "0/1",
     batch_size: Annotated[int, typer.Option(help="Examples in a step.")] = 32,
-    learning_rate: Annotated[float, typer.Option(help="Of the coordinates, in units of the tensors' own sizes.")] = 0.0075,
+    learning_rate: Annotated[
+        float, typer.Option(help="Of the coordinates, relative to the tensors' sizes.")
+    ] = 0.0075,
     rate: Annotated[
         float, typer.Option(help="Weight of the bits in the loss; 1 trades them as the bound does.")
     ] = 1.0,
