@@ -81,7 +81,9 @@ class EncodedImages(EncodedData):
         values = raw.to(torch.float32).mul_(self._scale)
         values = values.expand(-1, self._channels, -1, -1)
         mean, std = self._mean.to(values.device), self._std.to(values.device)
-        return {"pixel_values": (values - mean).div_(std)}
+        normalized = (values - mean).div_(std)
+        # Channels last: convolutional networks run up to 1.7 times as fast on CPUs, others do not mind.
+        return {"pixel_values": normalized.contiguous(memory_format=torch.channels_last)}
 
 
 class EncodedTexts(EncodedData):
