@@ -489,3 +489,57 @@ def test_reentrant_checkpointing_above_frozen_layers():
     with pytest.warns(UserWarning, match="None of the inputs"):
         dropped = gradient_over_frozen_embedding(True, Dropping)
     assert relative(dropped, expected) > 0.1
+
+
+# Without a copy of theta0 ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["hashed", "film", "kron", "dense", "kron-sum", "film+kron"])
+def test_dropping_the_prior_gives_the_same_training(name):
+    runs = []
+    for keep in (True, False):
+        model = SubspaceModel(
+            small_net().to(memory_format=torch.channels_last), CONFIGS[name], HEAD, keep_prior=keep
+        )
+        optimizer = torch.optim.Adam(model.trainable_parameters(), lr=0.01)
+        for _ in range(20):
+            optimizer.zero_grad()
+            loss_of(model, *batch()).backward()
+            optimizer.step()
+        model.sync()
+        runs.append(model)
+    assert relative(runs[1].coordinates.detach(), runs[0].coordinates.detach()) < 1e-3
+    exact = wrapped(CONFIGS[name])
+    exact.coordinates.data.copy_(runs[1].coordinates.data)
+    exact.sync()
+    for p, q in zip(runs[1].model.parameters(), exact.model.parameters(), strict=True):
+        assert (p - q).abs().max() <= 2e-6 * max(1.0, q.abs().max().item())
+    held = [run.describe()["memory"]["prior"] for run in runs]
+    assert held[0] > 0
+    assert held[1] == 0
+
+
+def test_dropping_the_prior_state_and_copies():
+    model = SubspaceModel(small_net(), HASHED, HEAD, quantizer=Rounding(), keep_prior=False).eval()
+    model.coordinates.data.fill_(0.3)
+    state = copy.deepcopy(model.state_dict())
+    x, _ = batch()
+    twin = SubspaceModel(small_net(), HASHED, HEAD, quantizer=Rounding(), keep_prior=False).eval()
+    twin.load_state_dict(state)
+    for other in (twin, copy.deepcopy(model), copy.deepcopy(model).double().float()):
+        assert torch.allclose(other(x), model(x), atol=1e-5)
+        other.coordinates.data.zero_()
+        assert torch.allclose(other(x), small_net().eval()(x), atol=1e-5)
+    model.model.load_state_dict(small_net().state_dict())
+    model.coordinates.data.fill_(0.1)
+    with pytest.raises(SubspaceError, match="without their coordinates"):
+        model(x)
+
+
+def test_dropping_the_prior_is_refused_where_it_would_be_wrong():
+    with pytest.raises(SubspaceError, match="not linear"):
+        SubspaceModel(small_net(), CONFIGS["head+lora+hashed"], HEAD, keep_prior=False)
+    with pytest.raises(SubspaceError, match="half precision"):
+        SubspaceModel(small_net(torch.bfloat16), HASHED, HEAD, keep_prior=False)
+    with pytest.raises(SubspaceError, match="half precision"):
+        SubspaceModel(small_net(), HASHED, HEAD, keep_prior=False).half()

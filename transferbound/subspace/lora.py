@@ -39,6 +39,7 @@ class LoraProjection(Projection):
     """
 
     kind = "lora"
+    linear = False
 
     def __init__(self, dim: int, config: SubspaceConfig, layout: Layout) -> None:
         rank, specs = config.rank, layout.specs

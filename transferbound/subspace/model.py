@@ -53,6 +53,9 @@ class SubspaceModel(nn.Module):
         head: names of the head's parameters.
         quantizer: maps w to the coordinates that are used, of the same shape, differentiably (a
             straight-through estimator); it may own parameters.
+        keep_prior: False saves the memory of theta0: each step adds P (w - w_before) to theta, whose rounding
+            errors add up to about 3e-8 sqrt(steps) of a weight. Linear kinds and float32 or float64
+            parameters only. The decoder is exact either way.
 
     Attributes that this class lacks are looked up on ``model`` (``config``, ``generate``, ...). Gradients
     reach the coordinates by ``backward()``, not by ``torch.autograd.grad``.
@@ -68,6 +71,7 @@ class SubspaceModel(nn.Module):
         config: SubspaceConfig,
         head: Sequence[str] = (),
         quantizer: nn.Module | None = None,
+        keep_prior: bool = True,
     ) -> None:
         super().__init__()
         _refuse_wrappers(model)
@@ -102,9 +106,12 @@ class SubspaceModel(nn.Module):
             for name in ("gradient_checkpointing", "grad_checkpointing")
             if hasattr(m, name)
         ]
-        self._base = [p.detach().reshape(-1).clone() for p in touched]
+        self.keep_prior = keep_prior
+        self._base = [p.detach().reshape(-1).clone() for p in touched] if keep_prior else None
         self._buffer_copies = {n: b.detach().clone() for n, b in _state_buffers(model)}
-        self._written: Tensor | None = None
+        # Without theta0 the weights always belong to known coordinates, at first zero.
+        self._written = None if keep_prior else torch.zeros_like(self.coordinates)
+        self._check_prior()
         self._point: Any = None
         model.register_forward_pre_hook(self._before_forward, with_kwargs=True)
         for module in model.modules():
@@ -143,15 +150,31 @@ class SubspaceModel(nn.Module):
         with torch.no_grad(), self._full_precision():
             w = self.used_coordinates().detach().to(self.coordinates.dtype)
             # By value: an optimizer that writes to .data leaves no trace in a version counter.
-            if self._written is not None and torch.equal(w, self._written):
+            written = self._written
+            if self._point is not None and written is not None and torch.equal(w, written):
                 return
-            self._point = self.projection.prepare(w)
-            for index, parameter, base in zip(
-                self.projection.touched, self._touched, self._base, strict=True
-            ):
-                self._write(index, parameter.data, base)
+            self._point = self.projection.prepare(w if self.keep_prior else self._change(w))
+            for position, index in enumerate(self.projection.touched):
+                data = self._touched[position].data
+                self._write(index, data, data.reshape(-1) if self._base is None else self._base[position])
             self._written = w.clone()
             torch.clear_autocast_cache()  # it holds casts of the old theta
+
+    def _change(self, w: Tensor) -> Tensor:
+        if self._written is None:
+            raise SubspaceError(
+                "the weights were loaded without their coordinates: with keep_prior=False load the state "
+                "of the whole SubspaceModel, or make a new one"
+            )
+        return w - self._written
+
+    def _check_prior(self) -> None:
+        if self.keep_prior:
+            return
+        if not self.projection.linear:
+            raise SubspaceError(f"kind {self.projection.kind!r} is not linear: it needs keep_prior=True")
+        if any(p.element_size() < 4 for p in self._touched):
+            raise SubspaceError("parameters in half precision need keep_prior=True")
 
     def _full_precision(self) -> torch.autocast:
         return torch.autocast(self.coordinates.device.type, enabled=False)
@@ -219,15 +242,24 @@ class SubspaceModel(nn.Module):
                 grad, p.grad = p.grad, None
                 p.data = before.to(p.device)
                 p.grad = None if grad is None else grad.to(p.dtype)
-        self._base = [base.to(self.coordinates.device) for base in self._base]
-        self._written = self._point = None
+        self._point = None
+        if self._base is not None:
+            self._base = [base.to(self.coordinates.device) for base in self._base]
+            self._written = None
+        elif self._written is not None:
+            self._check_prior()
+            self._written = self._written.to(self.coordinates.device)
         return self
 
     def load_state_dict(self, state_dict: Any, strict: bool = True, assign: bool = False) -> Any:
         """As of any module. The coordinates are what counts: theta is written anew from theta0."""
         if assign:
             raise SubspaceError("load_state_dict(assign=True) would replace the parameters: use assign=False")
-        return super().load_state_dict(state_dict, strict=strict)
+        result = super().load_state_dict(state_dict, strict=strict)
+        if not self.keep_prior and "coordinates" in state_dict:
+            with torch.no_grad():
+                self._written = self.used_coordinates().detach().clone()
+        return result
 
     def _after_load(self, module: nn.Module, incompatible: Any) -> None:
         self._written = None
@@ -310,6 +342,7 @@ class SubspaceModel(nn.Module):
     def describe(self) -> dict[str, Any]:
         """Plain data: the subspace, what it touches and what it costs."""
         held = self.projection.memory(self._touched[0].element_size())
+        held["prior"] *= self.keep_prior
         return {**self.projection.describe(), "cost": self.projection.cost(), "memory": held}
 
     @contextlib.contextmanager

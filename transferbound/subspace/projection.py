@@ -33,6 +33,7 @@ class Projection(ABC):
     """
 
     kind: str
+    linear: bool = True  # whether the offset is linear in w
 
     def __init__(self, dim: int, layout: Layout, touched: tuple[int, ...], scales: dict[int, float]) -> None:
         self.dim = dim

@@ -21,6 +21,7 @@ class SumProjection(Projection):
 
     def __init__(self, kind: str, terms: Sequence[Projection], layout: Layout) -> None:
         self.kind = kind
+        self.linear = all(term.linear for term in terms)
         self.terms = tuple(terms)
         self._dims = [term.dim for term in terms]
         touched = tuple(sorted({i for term in terms for i in term.touched}))
