@@ -11,6 +11,7 @@ model was built. Weights are random, except MiniLM's, which come from the packag
 from __future__ import annotations
 
 import argparse
+import gc
 import json
 import platform
 import resource
@@ -213,6 +214,7 @@ def main() -> None:
         full = None if options.no_memory else memory_in_fresh_process(name, None, options)
         for kind in options.kinds.split(","):
             row = compare(name, kind, options)
+            gc.collect()
             memory = "-"
             if full is not None:
                 row["plain_peak_bytes"] = full
