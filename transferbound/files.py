@@ -21,7 +21,7 @@ __all__ = [
     "write_text",
 ]
 
-MAX_JSON_BYTES = 4 * 2**20
+MAX_JSON_BYTES = 2**20
 _MAX_DEPTH = 32
 
 

@@ -1,0 +1,541 @@
+"""Tampered certificates: each is refused, with a message that names what is wrong."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from conftest import save_rows
+from safetensors.torch import load_file, save_file
+from spine_fixtures import bright_rows, image_certificate, world
+
+from transferbound import LabelledData, Prior, verification
+from transferbound.bounds import all_bounds
+from transferbound.bounds.confidence import failure_probability
+from transferbound.certificate import Certificate
+from transferbound.codec import decode, encode
+from transferbound.encode import encode as encode_data
+from transferbound.errors import CertificateError, TransferboundError
+from transferbound.schema import check_content
+from transferbound.statement import make_statement
+from transferbound.verification import Verdict, check_certificate, verify
+
+Content = dict[str, Any]
+Path_ = tuple[str | int, ...]
+# (what was done, a word that the refusal must hold, the content, the message)
+Tampering = tuple[str, str, Content, bytes]
+
+
+class Bench:
+    """One honest certificate, its prior and its data, loaded once; statements are remembered by their input."""
+
+    def __init__(self) -> None:
+        self.prior = Prior.from_pretrained(str(world() / "prior"))
+        self.data = LabelledData.load(str(world() / "bright-squares"))
+        self.test = LabelledData.load(str(world() / "bright-squares"), split="test")
+        self.certificate = Certificate.from_pretrained(image_certificate())
+        self.encoded = encode_data(self.prior.preprocessing(32), self.data, progress=False)
+        self._known: dict[Any, Any] = {}
+
+    def statement(self, prior: Prior, data: LabelledData, message: bytes, **how: Any) -> Content:
+        """``make_statement`` is a function of its arguments: asked twice for one thing, it is computed once."""
+        encoded = self.encoded if decode(message)[0].input_size == 32 else None
+        key = (message, how["confidence"], how["candidates"], json.dumps(how["independence"]), prior.name)
+        if key not in self._known:
+            self._known[key] = make_statement(prior, data, message, **how | {"encoded": encoded})
+        return copy.deepcopy(self._known[key])
+
+    def refusal(self, content: Content, message: bytes) -> str | None:
+        """Why this certificate is refused; None where it is accepted."""
+        try:
+            check_content(content)
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(verification, "make_statement", self.statement)
+                verdict = check_certificate(
+                    Certificate(content, message), self.prior, self.data, test=self.test
+                )
+        except TransferboundError as error:
+            return str(error)
+        return None if verdict.holds else "\n".join(verdict.problems)
+
+
+@pytest.fixture(scope="module")
+def bench() -> Bench:
+    return Bench()
+
+
+def leaves(value: Any, path: Path_ = ()) -> Iterator[tuple[Path_, Any]]:
+    if isinstance(value, dict | list) and value:
+        for key, inner in value.items() if isinstance(value, dict) else enumerate(value):
+            yield from leaves(inner, (*path, key))
+    else:
+        yield path, value
+
+
+def objects(value: Any, path: Path_ = ()) -> Iterator[tuple[Path_, Any]]:
+    if isinstance(value, dict | list):
+        yield path, value
+        for key, inner in value.items() if isinstance(value, dict) else enumerate(value):
+            yield from objects(inner, (*path, key))
+
+
+def dotted(path: Path_) -> str:
+    return "".join(f"[{key}]" if isinstance(key, int) else f".{key}" for key in path).lstrip(".")
+
+
+def changed(content: Content, path: Path_, change: Callable[[Any, Any], None]) -> Content:
+    """A copy; ``change`` gets the container of the last key of ``path``, and that key."""
+    made = copy.deepcopy(content)
+    place: Any = made
+    for key in path[:-1]:
+        place = place[key]
+    change(place, path[-1])
+    return made
+
+
+def assigned(content: Content, path: Path_, value: Any) -> Content:
+    return changed(content, path, lambda place, key: place.__setitem__(key, value))
+
+
+def other_values(value: Any) -> list[Any]:
+    """Values near an honest one, and of other types."""
+    if isinstance(value, bool):
+        return [not value, int(value), None]
+    if isinstance(value, int):
+        return [value + 1, value - 1, value + 10**9, str(value), None, value + 0.5]
+    if isinstance(value, float):
+        return [value * 0.99 - 1e-6, value * 1.01 + 1e-6, 0.0, -1.0, 1e300, str(value), [value]]
+    if isinstance(value, str):
+        return [value + "x", "", value[::-1] + "y", 7, None, {"a": value}]
+    if value is None:
+        return ["x", 0, []]
+    return [value, {"x": 1}, [1], "x"][1:]
+
+
+# What a refusal names where the field decides how everything else is computed.
+_NAMED_BY = {
+    "confidence": "",
+    "decoder.candidates": "",
+    "independence.override": "independence",
+}
+
+
+def edited_leaves(content: Content, message: bytes) -> Iterator[Tampering]:
+    for path, value in leaves({k: v for k, v in content.items() if k != "unverified"}):
+        name = dotted(path)
+        for other in other_values(value):
+            if type(other) is type(value) and other == value:
+                continue
+            if name == "independence.override" and other is True:
+                continue  # an override that nothing called for: the person's word, and against the certificate
+            word = _NAMED_BY.get(name, name) if type(other) is type(value) else name
+            yield f"{name} = {other!r:.40}", word, assigned(content, path, other), message
+
+
+def edited_objects(content: Content, message: bytes) -> Iterator[Tampering]:
+    verified = {key: value for key, value in content.items() if key != "unverified"}
+    for path, value in objects(verified):
+        name = dotted(path)
+        if isinstance(value, dict):
+            inner = assigned(content, (*path, "more"), 1)
+            yield f"{name} with a key more", "more", inner, message
+            for key in value:
+                less = changed(content, (*path, key), lambda place, last: place.__delitem__(last))
+                # A group of columns without its kind is read as one of the other kind.
+                word = "dataset.columns" if path == ("dataset", "columns") else dotted((*path, key))
+                yield f"{name} without {key}", word, less, message
+        else:
+            yield f"{name} longer", name, assigned(content, path, [*value, *(value[:1] or ["x"])]), message
+            if value:
+                yield f"{name} shorter", name, assigned(content, path, value[:-1]), message
+            if len(value) > 1 and value != value[::-1]:
+                yield f"{name} reversed", name, assigned(content, path, value[::-1]), message
+
+
+def rehashed(content: Content, message: bytes) -> Content:
+    """With the message's hash and length as they are now."""
+    made = copy.deepcopy(content)
+    made["message"]["sha256"] = hashlib.sha256(message).hexdigest()
+    made["message"]["file_bits"] = made["file_bits"] = 8 * len(message)
+    return made
+
+
+def edited_messages(content: Content, message: bytes) -> Iterator[Tampering]:
+    def both(what: str, other: bytes) -> Iterator[Tampering]:
+        word = "message.sha256" if len(other) == len(message) else "offset.bin"
+        yield what, word, content, other
+        yield f"{what}, hash recomputed", "", rehashed(content, other), other
+
+    for bit in range(8 * len(message)):
+        flipped = bytearray(message)
+        flipped[bit // 8] ^= 1 << bit % 8
+        yield from both(f"bit {bit} flipped", bytes(flipped))
+    for length in range(len(message)):
+        yield from both(f"cut to {length} bytes", message[:length])
+    for tail in (b"\0", b"\xff", b"\0" * 100, message):
+        yield from both(f"grown by {len(tail)} bytes", message + tail)
+    yield from both("zeros", bytes(len(message)))
+    yield from both("backwards", message[::-1])
+    yield "too long", "offset.bin", rehashed(content, b"TB\x01" + bytes(2**20)), b"TB\x01" + bytes(2**20)
+
+
+def forged_counts(content: Content, message: bytes) -> Iterator[Tampering]:
+    """Every number that follows is made to agree: only a recount can tell."""
+    n, errors, bits = content["n"], content["errors"], content["message_bits"]
+
+    def forged(errors: int, n: int, bits: float) -> Content:
+        made = copy.deepcopy(content)
+        made["bounds"] = all_bounds(errors, n, bits, failure_probability(content["confidence"]))
+        made |= {"errors": errors, "n": n, "train_error": errors / n, "message_bits": bits}
+        made["risk_bound"] = made["bounds"]["occam_binomial"]
+        made["message"]["ideal_bits"] = bits
+        made["dataset"] |= {"rows": n, "units": n}
+        made["dataset"]["overlap"]["rows"] = n
+        return made
+
+    for fewer in range(1, min(errors, 12) + 1):
+        yield f"{fewer} errors fewer, all agrees", "errors is", forged(errors - fewer, n, bits), message
+    for more in (1, n, 9 * n):
+        yield f"n more by {more}, all agrees", "n is", forged(errors, n + more, bits), message
+    for share in (0.999, 0.9, 0.5, 0.0):
+        wrong = forged(errors, n, share * bits)
+        yield f"bits times {share}, all agrees", "message_bits is", wrong, message
+
+
+def forged_headers(bench: Bench, content: Content, message: bytes) -> Iterator[Tampering]:
+    """Another message, honest in all but its count of errors."""
+    header, integers = decode(message)
+    flipped = integers.copy()
+    flipped[0] = -1 if flipped[0] == 1 else 1
+    others = [
+        (replace(header, seed=header.seed + 1), integers),
+        (replace(header, levels=5), integers),
+        (replace(header, step=header.step + 1), integers),
+        (replace(header, head_scale=2), integers),
+        (replace(header, kind="hashed"), integers),
+        (replace(header, dim=13), np.append(integers, 0)),
+        (replace(header, dim=11), integers[:11]),
+        (replace(header, input_size=40), integers),
+        (header, flipped),
+    ]
+    for other, values in others:
+        made = encode(other, values)
+        how = {"confidence": content["confidence"], "candidates": 1, "test": bench.test}
+        honest = bench.statement(
+            bench.prior, bench.data, made, independence=content["independence"], batch_size=250, **how
+        )
+        forged = honest | {"unverified": content["unverified"]}
+        forged["errors"] = honest["errors"] - 3 if honest["errors"] > 3 else honest["errors"] + 3
+        forged["bounds"] = all_bounds(
+            forged["errors"], honest["n"], honest["message_bits"], failure_probability(content["confidence"])
+        )
+        forged |= {
+            "train_error": forged["errors"] / honest["n"],
+            "risk_bound": forged["bounds"]["occam_binomial"],
+        }
+        yield f"{other} with three errors fewer", "errors is", forged, made
+        yield f"{other} under the old statement", "", rehashed(content, made), made
+
+
+def all_tamperings(bench: Bench) -> list[Tampering]:
+    content, message = bench.certificate.content, bench.certificate.message
+    return [
+        *edited_leaves(content, message),
+        *edited_objects(content, message),
+        *edited_messages(content, message),
+        *forged_counts(content, message),
+        *forged_headers(bench, content, message),
+    ]
+
+
+def test_the_honest_certificate_is_accepted(bench: Bench) -> None:
+    assert bench.refusal(bench.certificate.content, bench.certificate.message) is None
+
+
+def test_hundreds_of_tampered_certificates_are_refused(bench: Bench) -> None:
+    found = all_tamperings(bench)
+    distinct = {(json.dumps(content), message) for _, _, content, message in found}
+    accepted, unnamed, true = [], [], 0
+    for what, word, content, message in found:
+        refusal = bench.refusal(content, message)
+        if refusal is None and is_true(bench, content, message):
+            true += 1
+        elif refusal is None:
+            accepted.append(what)
+        elif word not in refusal or not refusal:
+            unnamed.append((what, word, refusal[:200]))
+    assert not accepted
+    assert not unnamed
+    assert true <= 3
+    assert len(distinct) - true >= 1000
+
+
+def is_true(bench: Bench, content: Content, message: bytes) -> bool:
+    """Whether this is a message of its own with nothing false said of it: one sign flipped, say, which costs
+    as many bits and happens to make as many errors."""
+    if message == bench.certificate.message:
+        return False
+    again = make_statement(
+        bench.prior,
+        bench.data,
+        message,
+        confidence=content["confidence"],
+        test=bench.test,
+        independence=content["independence"],
+    )
+    return again == {key: value for key, value in content.items() if key != "unverified"}
+
+
+def test_what_is_marked_unverified_is_not_vouched_for_but_keeps_its_form(bench: Bench) -> None:
+    content, message = bench.certificate.content, bench.certificate.message
+    free = assigned(content, ("unverified", "training"), {"learning_rate": "a story"})
+    assert bench.refusal(free, message) is None
+    for wrong in ("text", None, [1], 3):
+        refusal = bench.refusal(assigned(content, ("unverified", "training"), wrong), message)
+        assert refusal is not None
+        assert "unverified.training" in refusal
+
+
+# Files ---------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return Path(shutil.copytree(image_certificate(), tmp_path / "certificate"))
+
+
+def deep(text: str) -> bytes:
+    return text.replace(
+        '"training": {', '"training": {"deep": ' + "[" * 100_000 + "]" * 100_000 + ", ", 1
+    ).encode()
+
+
+RAW: dict[str, tuple[Callable[[str], bytes], str]] = {
+    "empty": (lambda text: b"", "not valid JSON"),
+    "half": (lambda text: text[: len(text) // 2].encode(), "not valid JSON"),
+    "not UTF-8": (lambda text: text.encode("utf-16"), "not valid JSON"),
+    "latin": (lambda text: text.replace('"schema"', '"sch\xe9ma"', 1).encode("latin-1"), "not valid JSON"),
+    "byte order mark": (lambda text: b"\xef\xbb\xbf" + text.encode(), "not valid JSON"),
+    "a list": (lambda text: f"[{text}]".encode(), "not an object"),
+    "a number": (lambda text: b"1", "not an object"),
+    "NaN": (lambda text: text.replace('"risk_bound": ', '"risk_bound": NaN, "x": ', 1).encode(), "NaN"),
+    "infinite": (lambda text: text.replace('"n": ', '"n": Infinity, "x": ', 1).encode(), "Infinity"),
+    "huge float": (lambda text: text.replace('"n": ', '"n": 1e999, "x": ', 1).encode(), "out of range"),
+    "huge integer": (lambda text: text.replace('"n": ', '"n": 1' + "0" * 5000 + "1", 1).encode(), "too long"),
+    "key twice": (lambda text: text.replace('"n": ', '"n": 1, "n": ', 1).encode(), "'n' appears twice"),
+    "key twice within": (
+        lambda text: text.replace('"levels": ', '"levels": 3, "levels": ', 1).encode(),
+        "'levels' appears twice",
+    ),
+    "deep": (deep, "nested too deeply"),
+    "shallow but too deep": (
+        lambda text: text.replace(
+            '"training": {', '"training": {"deep": ' + "[" * 40 + "]" * 40 + ",", 1
+        ).encode(),
+        "nested too deeply",
+    ),
+    "half a surrogate pair": (
+        lambda text: text.replace('"id": "', '"id": "\\ud800', 1).encode(),
+        "not valid JSON",
+    ),
+    "two documents": (lambda text: (text + text).encode(), "not valid JSON"),
+    "a comment": (lambda text: ("// fine\n" + text).encode(), "not valid JSON"),
+    "too large": (lambda text: text.encode() + b" " * 2**22, "larger than"),
+    "version 2": (
+        lambda text: text.replace('"schema_version": 1', '"schema_version": 2', 1).encode(),
+        "schema_version 2",
+    ),
+    "version true": (
+        lambda text: text.replace('"schema_version": 1', '"schema_version": true', 1).encode(),
+        "schema_version",
+    ),
+    "another schema": (
+        lambda text: text.replace("transferbound-certificate", "my-certificate", 1).encode(),
+        "my-certificate",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", RAW)
+def test_json_that_is_not_a_certificate(folder: Path, name: str) -> None:
+    change, message = RAW[name]
+    file = folder / "certificate.json"
+    written = change(file.read_text(encoding="utf-8"))
+    assert written != file.read_bytes()
+    file.write_bytes(written)
+    with pytest.raises(CertificateError, match=message):
+        verify(folder)
+
+
+@pytest.mark.parametrize("name", ["certificate.json", "offset.bin"])
+@pytest.mark.parametrize("how", ["missing", "folder", "pipe", "endless", "dangling", "loop", "large"])
+def test_files_that_are_not_files(folder: Path, name: str, how: str) -> None:
+    file = folder / name
+    file.unlink()
+    if how == "folder":
+        file.mkdir()
+    elif how == "pipe":
+        os.mkfifo(file)
+    elif how == "endless":
+        file.symlink_to("/dev/zero")
+    elif how == "dangling":
+        file.symlink_to(folder / "nowhere")
+    elif how == "loop":
+        file.symlink_to(file)
+    elif how == "large":
+        with file.open("wb") as stream:
+            stream.truncate(2**34)  # sparse
+    with pytest.raises(CertificateError, match=name):
+        verify(folder)
+
+
+def test_a_file_or_nothing_in_place_of_the_folder(folder: Path) -> None:
+    for place in (folder / "certificate.json", folder / "nothing"):
+        with pytest.raises(CertificateError, match="not a folder"):
+            verify(place)
+
+
+def test_a_certificate_of_links_is_as_good_as_one_of_files(folder: Path, tmp_path: Path) -> None:
+    """The Hub's own cache is made of links."""
+    linked = tmp_path / "linked"
+    linked.mkdir()
+    for name in ("certificate.json", "offset.bin"):
+        (linked / name).symlink_to(folder / name)
+    assert verify(linked).holds
+
+
+# Checkpoint and data -------------------------------------------------------------------------------
+
+
+def verify_with(prior: Path | None = None, data: Path | None = None) -> Verdict:
+    return verify(
+        image_certificate(),
+        prior=None if prior is None else str(prior),
+        dataset=None if data is None else str(data),
+    )
+
+
+@pytest.fixture
+def prior_copy(tmp_path: Path) -> Path:
+    return Path(shutil.copytree(world() / "prior", tmp_path / "prior"))
+
+
+def test_another_place_is_no_other_prior(prior_copy: Path, tmp_path: Path) -> None:
+    data = Path(shutil.copytree(world() / "bright-squares", tmp_path / "data"))
+    verdict = verify_with(prior_copy, data)
+    assert verdict.holds, verdict.problems
+    assert any("was not checked" in note for note in verdict.notes)
+
+
+def _edit_tensors(folder: Path, change: Callable[[dict[str, torch.Tensor]], None]) -> None:
+    tensors = load_file(folder / "model.safetensors")
+    change(tensors)
+    save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
+
+
+def _first(tensors: dict[str, torch.Tensor], ending: str) -> str:
+    return next(name for name in tensors if name.endswith(ending))
+
+
+@pytest.mark.parametrize("ending", ["running_mean", "running_var", "num_batches_tracked", "weight", "bias"])
+def test_a_moved_tensor_of_the_prior(prior_copy: Path, ending: str) -> None:
+    _edit_tensors(prior_copy, lambda tensors: tensors[_first(tensors, ending)].add_(1))
+    verdict = verify_with(prior_copy)
+    assert not verdict.holds
+    assert "prior.sha256" in verdict.problems[0]
+
+
+def test_an_extra_tensor_in_the_prior(prior_copy: Path) -> None:
+    _edit_tensors(prior_copy, lambda tensors: tensors.__setitem__("offset", torch.ones(3)))
+    with pytest.raises(TransferboundError, match="offset"):
+        verify_with(prior_copy)
+
+
+def test_a_prior_of_other_random_weights(tmp_path: Path) -> None:
+    import timm
+    from timm.models import save_for_hf
+
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(9)
+        model = timm.create_model("test_efficientnet", num_classes=10)
+    save_for_hf(model, str(tmp_path / "prior"), safe_serialization=True)
+    verdict = verify_with(tmp_path / "prior")
+    assert not verdict.holds
+    assert "prior.sha256" in verdict.problems[0]
+
+
+def test_a_changed_config_of_the_prior(prior_copy: Path) -> None:
+    file = prior_copy / "config.json"
+    config = json.loads(file.read_text(encoding="utf-8"))
+    config["pretrained_cfg"]["mean"] = [0.1, 0.2, 0.3]
+    file.write_text(json.dumps(config), encoding="utf-8")
+    verdict = verify_with(prior_copy)
+    assert not verdict.holds
+    assert any("prior.config_sha256" in line for line in verdict.problems)
+    assert any("decoder.preprocessing.mean" in line for line in verdict.problems)
+
+
+def relabelled(rows: dict[str, list[Any]]) -> dict[str, list[Any]]:
+    return rows | {"label": [1 - rows["label"][0], *rows["label"][1:]]}
+
+
+DATA: dict[str, tuple[Callable[[], dict[str, list[Any]]], str]] = {
+    "one label changed": (lambda: relabelled(bright_rows(100)), "dataset.sha256"),
+    "all labels swapped": (
+        lambda: bright_rows(100) | {"label": [1 - label for label in bright_rows(100)["label"]]},
+        "dataset.sha256",
+    ),
+    "other images": (lambda: bright_rows(100, seed=5), "dataset.sha256"),
+    "one row fewer": (lambda: {key: value[:-1] for key, value in bright_rows(100).items()}, "dataset.rows"),
+    "every row twice": (lambda: {key: value * 2 for key, value in bright_rows(100).items()}, "n is"),
+}
+
+
+@pytest.mark.parametrize("name", DATA)
+def test_other_data(tmp_path: Path, name: str) -> None:
+    make, word = DATA[name]
+    save_rows(tmp_path / "data", make())
+    save_rows(tmp_path / "data", bright_rows(12, seed=1), split="test")
+    verdict = verify_with(data=tmp_path / "data")
+    assert not verdict.holds
+    assert any(word in line for line in verdict.problems)
+
+
+def test_other_rows_in_the_test_split(tmp_path: Path) -> None:
+    save_rows(tmp_path / "data", bright_rows(100))
+    save_rows(tmp_path / "data", bright_rows(12, seed=2), split="test")
+    verdict = verify_with(data=tmp_path / "data")
+    assert not verdict.holds
+    assert any("evaluation.test.sha256" in line for line in verdict.problems)
+
+
+def test_naming_another_place_does_not_loosen_the_words(folder: Path, prior_copy: Path) -> None:
+    """With --prior and --dataset the assumptions and the record of independence are checked as before."""
+    content = json.loads((folder / "certificate.json").read_text(encoding="utf-8"))
+    for path, value in (
+        (("assumptions",), []),
+        (("independence", "verdict"), "proved"),
+        (("dataset", "id"), "elsewhere"),
+    ):
+        (folder / "certificate.json").write_text(json.dumps(assigned(content, path, value)), encoding="utf-8")
+        verdict = verify(folder, prior=str(prior_copy), dataset=str(world() / "bright-squares"))
+        assert not verdict.holds
+        assert any(dotted(path) in line or "independence" in line for line in verdict.problems)
+
+
+def test_a_card_that_admits_more_than_the_certificate(prior_copy: Path) -> None:
+    """The checkpoint at hand says on its card that it was trained on the data; the certificate is silent."""
+    (prior_copy / "README.md").write_text("---\ndatasets:\n- bright-squares\n---\n", encoding="utf-8")
+    verdict = verify_with(prior_copy)
+    assert not verdict.holds
+    assert any("independence.findings is without" in line for line in verdict.problems)
