@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 from transferbound.certificate import Certificate
-from transferbound.certification import CertifySettings, certify
+from transferbound.certification import DEFAULT_HEAD_SCALE, CertifySettings, certify
 from transferbound.data import LabelledData
 from transferbound.errors import VerificationError
 from transferbound.finetune import FinetuneSettings
@@ -19,9 +19,9 @@ from transferbound.subspace import SubspaceConfig
 __all__ = ["DEMO_SETTINGS", "run_demo"]
 
 DEMO_SETTINGS = CertifySettings(
-    subspace=SubspaceConfig("film", dim=500),
-    input_size=48,
-    finetune=FinetuneSettings(epochs=8, batch_size=50),
+    subspace=SubspaceConfig("film", dim=500, head_scale=DEFAULT_HEAD_SCALE),
+    input_size=40,
+    finetune=FinetuneSettings(epochs=8, batch_size=25),
 )
 """A fixed number of epochs, so that the demo ends with the same certificate on every run of one machine."""
 

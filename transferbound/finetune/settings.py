@@ -42,9 +42,9 @@ class FinetuneSettings:
     learning_rate: float = 0.0075
     quantize_from: float = 0.4
     settle_from: float = 0.8
-    step_rate: float = 0.0
-    initial_share: float = 0.3
-    threshold: float = 0.6
+    step_rate: float = 0.3
+    initial_share: float = 0.6
+    threshold: float = 0.5
     rate: float = 1.0
     seed: int = 0
     mixed_precision: str = "no"
