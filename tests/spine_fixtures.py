@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import json
 import os
 import subprocess
@@ -12,14 +11,13 @@ from pathlib import Path
 from tempfile import mkdtemp
 from typing import Any
 
-import datasets
 import numpy as np
+import pytest
 import torch
 from conftest import _HOME, save_rows, text_rows
 from PIL import Image
 
 from transferbound import CertifySettings, FinetuneSettings, LabelledData, Prior, SubspaceConfig, certify
-from transferbound.certificate import Certificate
 
 QUICK = CertifySettings(
     subspace=SubspaceConfig("film", dim=12, seed=3),
@@ -107,16 +105,20 @@ def run_cli(*arguments: object, timeout: float = 300) -> subprocess.CompletedPro
     )
 
 
-def edited(certificate: Certificate, **paths: Any) -> Certificate:
-    """A copy with values set by dotted path: ``edited(c, **{"prior.sha256": "0" * 64})``."""
-    content = copy.deepcopy(certificate.content)
-    for path, value in paths.items():
-        *outer, last = path.split(".")
-        place = content
-        for key in outer:
-            place = place[key]
-        place[last] = value
-    return Certificate(content, certificate.message)
+def here_cli(*arguments: object) -> int:
+    """``transferbound`` in this process, on one thread. Gives the exit code; what it prints is for capsys."""
+    from transferbound import cli
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(sys, "argv", ["transferbound", *map(str, arguments)])
+            with pytest.raises(SystemExit) as ended:
+                cli.main()
+    finally:
+        torch.set_num_threads(threads)
+    return int(ended.value.code or 0)
 
 
 def write_certificate(folder: Path, content: dict[str, Any], message: bytes) -> Path:
@@ -125,7 +127,3 @@ def write_certificate(folder: Path, content: dict[str, Any], message: bytes) -> 
     (folder / "certificate.json").write_text(json.dumps(content), encoding="utf-8")
     (folder / "offset.bin").write_bytes(message)
     return folder
-
-
-def class_label(*names: str) -> datasets.ClassLabel:
-    return datasets.ClassLabel(names=list(names))
