@@ -9,9 +9,8 @@ from transferbound.accounting import Header
 from transferbound.bounds.confidence import failure_probability
 from transferbound.certificate import Certificate, check_out
 from transferbound.certification import CertifySettings, certify, default_dim
-from transferbound.cli import parse_candidate
 from transferbound.data import LabelledData
-from transferbound.errors import DataError
+from transferbound.errors import ArgumentError, DataError
 from transferbound.finetune import FinetuneSettings
 from transferbound.priors import Prior
 from transferbound.subspace import SubspaceConfig
@@ -152,3 +151,11 @@ def _test(request: BoundRequest) -> LabelledData | None:
         except DataError:
             continue
     return None
+
+
+def parse_candidate(text: str) -> tuple[int, int]:
+    """``"I/N"`` as two integers. Raises ArgumentError."""
+    parts = text.split("/")
+    if len(parts) != 2 or not all(part.isdigit() for part in parts) or not int(parts[0]) < int(parts[1]):
+        raise ArgumentError(f"candidate is {text!r}; write I/N with 0 <= I < N, for example 2/5")
+    return int(parts[0]), int(parts[1])

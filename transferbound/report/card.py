@@ -11,6 +11,7 @@ import yaml
 from huggingface_hub import EvalResult, ModelCard, ModelCardData
 
 from transferbound.certificate import Certificate
+from transferbound.errors import CertificateError
 from transferbound.files import read_limited, write_text
 from transferbound.report.figures import FIGURE, draw_certificate
 from transferbound.report.numbers import confidence_text, percent, percent_up
@@ -46,7 +47,7 @@ def check_card(folder: Path, certificate: Certificate) -> list[str]:
     try:
         text = read_limited(folder / CARD_FILE, _MAX_CARD_BYTES).decode("utf-8")
         found = getattr(ModelCard(text).data, "eval_results", None) or []
-    except (ValueError, TypeError, KeyError, yaml.YAMLError) as error:
+    except (CertificateError, ValueError, TypeError, KeyError, yaml.YAMLError) as error:
         return [f"{CARD_FILE} cannot be read as a model card: {' '.join(str(error).split())[:200]}"]
     stated = {(r.dataset_split, r.metric_type): r.metric_value for r in _results(certificate.content)}
     problems = []
