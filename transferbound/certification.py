@@ -21,6 +21,7 @@ from transferbound.codec import encode as encode_message
 from transferbound.data import LabelledData, check_modality
 from transferbound.encode import encode
 from transferbound.errors import DataError
+from transferbound.features import cached_features, features_key
 from transferbound.finetune import Finetuner, FinetuneSettings
 from transferbound.finetune.state import RunState
 from transferbound.independence import check_independence
@@ -51,6 +52,8 @@ class CertifySettings:
         candidate, candidates: this run is variant ``candidate`` of ``candidates`` declared in advance.
         confidence: 1 - delta, fixed before training.
         restart: throw away an unfinished run of the same output folder.
+        cache_features: where the subspace touches nothing before the head, compute what enters the head once,
+            keep it in the cache folder, and train on that (:mod:`transferbound.features`).
     """
 
     subspace: SubspaceConfig | None = None
@@ -61,6 +64,7 @@ class CertifySettings:
     candidates: int = 1
     confidence: float = 0.95
     restart: bool = False
+    cache_features: bool = True
     finetune: FinetuneSettings = field(default_factory=FinetuneSettings)
 
 
@@ -111,8 +115,20 @@ def certify(
     model = _subspace_model(prior, data, header, settings)  # before any state is written: it may not fit
     encoded = encode(prior.preprocessing(header.input_size), data, progress=progress)
     state = _state(target, prior, data, header, settings)
+    deadline = started + 60 * settings.finetune.budget_minutes
+    model.to(accelerator.device)
+    features = None
+    if settings.cache_features:
+        features = cached_features(
+            model,
+            encoded,
+            features_key(prior, data, header.input_size),
+            accelerator=accelerator,
+            progress=progress,
+            deadline=None if settings.finetune.epochs else deadline,
+        )
     finetuner = Finetuner(
-        model.to(accelerator.device),
+        model,
         encoded,
         header,
         delta=delta,
@@ -120,7 +136,8 @@ def certify(
         accelerator=accelerator,
         state=state,
         progress=progress,
-        deadline=started + 60 * settings.finetune.budget_minutes,
+        deadline=deadline,
+        features=features,
         to_count=data.n + (test.n if test is not None else 0),
     )
     integers = finetuner.run()

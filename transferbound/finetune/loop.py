@@ -18,6 +18,7 @@ from transferbound.accounting import Header, message_bits
 from transferbound.bounds import occam_kl
 from transferbound.encode import EncodedData
 from transferbound.errors import SubspaceError
+from transferbound.features import CachedFeatures
 from transferbound.finetune.batches import epoch_batches
 from transferbound.finetune.numbers import round_down_coarsely
 from transferbound.finetune.optimizer import SharedAdam
@@ -50,6 +51,7 @@ class Finetuner:
         progress: show a progress bar with loss, train error, bits and the bound so far.
         deadline: ``time.monotonic()`` by which all should be done, where the budget decides the steps.
         to_count: examples that are evaluated afterwards, within the same budget.
+        features: train the head on these instead of the model on ``data``; see :mod:`transferbound.features`.
     """
 
     def __init__(
@@ -65,6 +67,7 @@ class Finetuner:
         progress: bool = True,
         deadline: float | None = None,
         to_count: int = 0,
+        features: CachedFeatures | None = None,
     ) -> None:
         if not isinstance(model.quantizer, Quantizer):
             raise SubspaceError(
@@ -73,7 +76,7 @@ class Finetuner:
         self.model, self.data, self.header, self.delta = model, data, header, delta
         self.settings, self.state, self.accelerator, self.progress = settings, state, accelerator, progress
         self.quantizer = model.quantizer
-        self.deadline, self.to_count = deadline, to_count
+        self.deadline, self.to_count, self.features = deadline, to_count, features
         self.batch_size = min(settings.batch_size, data.n)
         self.per_epoch = math.ceil(data.n / self.batch_size)
         self.step = 0
@@ -149,10 +152,9 @@ class Finetuner:
         mine = indices[accelerator.process_index :: accelerator.num_processes]
         seen = torch.zeros(2, device=accelerator.device)
         if len(mine):
-            batch = self.data.batch(mine, accelerator.device)
             labels = self.data.labels[torch.from_numpy(mine)].to(accelerator.device)
             with accelerator.autocast():
-                logits = self.model(**batch)
+                logits = self._logits(mine)
             loss = torch.nn.functional.cross_entropy(logits.float(), labels, reduction="sum")
             # The reduction below is a mean over processes.
             (loss * (accelerator.num_processes / len(indices))).backward()
@@ -162,6 +164,11 @@ class Finetuner:
             seen = accelerator.reduce(seen, reduction="sum")
         loss_sum, wrong = seen.tolist()
         return loss_sum / len(indices), wrong / len(indices)
+
+    def _logits(self, rows: npt.NDArray[np.int64]) -> Tensor:
+        if self.features is not None:
+            return self.features.logits(rows)
+        return self.model(**self.data.batch(rows, self.accelerator.device))
 
     def _add_rate(self) -> None:
         """Adds the price of the bits, in units of the loss: the loss stands for the errors it goes with."""
@@ -191,7 +198,9 @@ class Finetuner:
             return
         each = (time.monotonic() - self._timed_from) / (last - first)
         left = (self.deadline or time.monotonic() + 60 * self.settings.budget_minutes) - time.monotonic()
-        left -= _FORWARD_SHARE * each * self.to_count / self.batch_size
+        # A step on features tells nothing of the whole model's speed.
+        forward = self.features.seconds_per_row if self.features else _FORWARD_SHARE * each / self.batch_size
+        left -= forward * self.to_count
         steps = torch.tensor([round_down_coarsely(max(left / each, 1.0))], device=self.accelerator.device)
         if self.accelerator.num_processes > 1:
             steps = self.accelerator.reduce(steps, reduction="mean")

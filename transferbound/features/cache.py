@@ -1,0 +1,217 @@
+"""The features of a data set: found in the cache folder, or computed in one pass and put there."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import time
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from transferbound.data import LabelledData
+from transferbound.encode import EncodedData, default_cache_dir
+from transferbound.features.disk_array import NewArray, open_array
+from transferbound.features.head import close, inputs_of, module_of_touched, try_out
+from transferbound.priors import Prior
+from transferbound.subspace import SubspaceModel
+
+if TYPE_CHECKING:
+    from accelerate import Accelerator
+
+__all__ = ["CachedFeatures", "cached_features", "features_key"]
+
+_FORMAT = 1
+_CHECKED = 32  # rows
+_STALE = 1e-3  # of features kept on disk, against fresh ones; another batch size moves them by about 1e-6
+_BATCH = 128
+_TIMED_ROUNDS = 3
+_LARGEST_SHARE = 0.5  # of the time that is left, which computing features may take
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class CachedFeatures:
+    """Features of every training example, and the head that reads them.
+
+    Attributes:
+        values: float32 [n, F], memory-mapped, in the data set's order.
+        seconds_per_row: wall time of the whole model's forward pass for one example, over all processes.
+    """
+
+    model: SubspaceModel
+    head: nn.Module
+    values: npt.NDArray[np.float32]
+    seconds_per_row: float
+
+    def logits(self, rows: npt.NDArray[np.int64]) -> Tensor:
+        """[B, C], differentiable: ``backward()`` reaches the coordinates as it does from the model."""
+        features = torch.from_numpy(self.values[rows])
+        self.model.sync()
+        return self.head(features.to(self.model.coordinates.device))
+
+
+def features_key(prior: Prior, data: LabelledData, input_size: int) -> str:
+    """sha256 of all that features depend on: checkpoint, preprocessing, the rows and their order, libraries."""
+    libraries = {name: version(name) for name in ("pillow", "timm", "tokenizers", "transformers")}
+    what = {
+        "format": _FORMAT,
+        "prior": [prior.fingerprint, prior.config_fingerprint, prior.architecture],
+        "preprocessing": prior.preprocessing(input_size).fingerprint,
+        "input_size": input_size,
+        # The data's own fingerprint leaves the order out.
+        "rows": hashlib.sha256(data.row_hashes.tobytes()).hexdigest(),
+        "libraries": libraries,
+    }
+    return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()
+
+
+def cached_features(
+    model: SubspaceModel,
+    data: EncodedData,
+    key: str,
+    *,
+    accelerator: Accelerator,
+    cache_dir: Path | None = None,
+    progress: bool = False,
+    deadline: float | None = None,
+) -> CachedFeatures | None:
+    """The features of ``data`` from the cache, else computed and put there; None where this does not apply.
+
+    It applies where one submodule holds all that the subspace touches, reads one vector an example, and
+    gives the model's output. That is tried out on some rows, with other values in the submodule.
+
+    Args:
+        model: on the accelerator's device; put into eval mode.
+        data: the encoded training examples.
+        key: :func:`features_key` of checkpoint and data.
+        accelerator: its processes share the work; the first one on each machine writes.
+        cache_dir: default: :func:`transferbound.encode.default_cache_dir`.
+        progress: show a progress bar.
+        deadline: ``time.monotonic()`` by which finetuning should end: None is returned if the features would
+            take more than half of what is left.
+    """
+    model.eval()
+    model.sync()  # so that nothing is written in inference mode below
+    name = module_of_touched(model)
+    head = model.model.get_submodule(name)
+    few = np.arange(min(_CHECKED, data.n))
+    started = time.monotonic()
+    fresh = try_out(model.model, name, head, data.batch(few, accelerator.device)) if name else None
+    if not _all(accelerator, fresh is not None):
+        _log.info("no features are cached: the subspace touches more than a last module that reads vectors")
+        return None
+    assert fresh is not None
+    folder = default_cache_dir() if cache_dir is None else cache_dir
+    full_key = hashlib.sha256(f"{key}\0{name}".encode()).hexdigest()
+    path = folder / f"features-{full_key[:40]}.npy"
+    columns = fresh.shape[1]
+    kept = open_array(path, columns, data.n)
+    # Two forward passes were made, by every process.
+    seconds = (time.monotonic() - started) / (2 * len(few) * accelerator.num_processes)
+    if not _all(accelerator, kept is not None and close(torch.from_numpy(kept[few]), fresh.cpu(), _STALE)):
+        work = _Pass(model.model, head, data, accelerator, progress, deadline)
+        measured = work.write(path, columns)
+        if measured is None:
+            return None
+        seconds = measured
+        kept = open_array(path, columns, data.n)
+        if not _all(accelerator, kept is not None):
+            _log.warning("the cached features %s cannot be read back; training goes on without them", path)
+            return None
+    assert kept is not None
+    return CachedFeatures(model, head, kept, seconds)
+
+
+@dataclass
+class _Pass:
+    """One pass of all examples through the network, each process taking its share of every round."""
+
+    network: nn.Module
+    head: nn.Module
+    data: EncodedData
+    accelerator: Accelerator
+    progress: bool
+    deadline: float | None
+
+    def write(self, path: Path, columns: int) -> float | None:
+        """Writes the features of all rows; wall seconds for each, or None if it was given up."""
+        started = time.monotonic()
+        new, problem = None, ""
+        try:
+            # The other processes of this machine read what the first one writes.
+            if self.accelerator.is_local_main_process:
+                new = NewArray(path, columns, self.data.n)
+        except OSError as error:
+            problem = str(error)
+        # All agree on it before each step in which they wait for each other.
+        done = _all(self.accelerator, not problem)
+        try:
+            done = done and self._fill(None if new is None else new.values)
+            if new is not None and done:
+                new.commit()
+        except OSError as error:
+            problem = str(error)
+        finally:
+            if new is not None:
+                new.discard()
+        if problem:
+            _log.warning("features cannot be cached (%s); training goes on without them", problem)
+        return (
+            (time.monotonic() - started) / self.data.n
+            if _all(self.accelerator, done and not problem)
+            else None
+        )
+
+    @torch.inference_mode()
+    def _fill(self, array: np.ndarray | None) -> bool:
+        """Whether all rounds were made; False: there is too little time."""
+        count, index = self.accelerator.num_processes, self.accelerator.process_index
+        order = np.arange(self.data.n)
+        if self.data.lengths is not None:  # little padding
+            order = np.argsort(self.data.lengths, kind="stable")[::-1].copy()
+        starts = range(0, self.data.n, _BATCH * count)
+        shown = self.progress and self.accelerator.is_main_process
+        started = time.monotonic()
+        bar = tqdm(total=self.data.n, desc="features", unit="ex", disable=not shown, leave=False)
+        with bar, inputs_of(self.head) as seen:
+            for turn, start in enumerate(starts):
+                rows = order[start : start + _BATCH * count]
+                # Shares of equal length, the last ones repeated, so that they can be gathered.
+                padded = np.resize(rows, -(-len(rows) // count) * count)
+                self.network(**self.data.batch(padded.reshape(count, -1)[index], self.accelerator.device))
+                features: Any = self.accelerator.gather(seen.pop().contiguous())
+                if array is not None:
+                    array[rows] = features[: len(rows)].cpu().numpy()
+                bar.update(len(rows))
+                if turn + 1 == _TIMED_ROUNDS and self._too_slow(
+                    (time.monotonic() - started) / (turn + 1), starts
+                ):
+                    return False
+        return True
+
+    def _too_slow(self, seconds: float, starts: range) -> bool:
+        if self.deadline is None:
+            return False
+        needed = seconds * (len(starts) - _TIMED_ROUNDS)
+        if _all(self.accelerator, needed <= _LARGEST_SHARE * (self.deadline - time.monotonic())):
+            return False
+        _log.warning("no features are cached: they would take %.0f s of the time that is left", needed)
+        return True
+
+
+def _all(accelerator: Accelerator, here: bool) -> bool:
+    """Whether it is so in all processes."""
+    if accelerator.num_processes == 1:
+        return here
+    votes: Any = accelerator.reduce(torch.tensor(int(here), device=accelerator.device), reduction="sum")
+    return int(votes.item()) == accelerator.num_processes
