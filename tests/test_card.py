@@ -84,7 +84,7 @@ def test_rounding() -> None:
     assert percent_up(0.5) == "50.00 %"
     assert percent_up(0.3440000001) == "34.41 %"
     assert percent_up(1.0) == "100.00 %"
-    assert percent(0.34405) == "34.40 %"
+    assert percent(0.12344) == "12.34 %"
     assert round_up(0.30001, 4) == 0.3001
     assert confidence_text(0.95) == "95 %"
     assert confidence_text(0.9999999) == "99.99999 %"
