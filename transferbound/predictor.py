@@ -11,7 +11,7 @@ from torch import nn
 
 from transferbound.accounting import Header
 from transferbound.codec import decode
-from transferbound.errors import MessageError, SubspaceError
+from transferbound.errors import MessageError, PriorError, SubspaceError
 from transferbound.priors import Preprocessing, Prior
 from transferbound.quantize import step_size
 from transferbound.subspace import SubspaceConfig, build_layout, build_projection, decode_offset_
@@ -93,14 +93,15 @@ def decode_predictor(prior: Prior, num_classes: int, message: bytes, *, candidat
         head = prior.head_parameters(num_classes)
         projection = build_projection(config, build_layout(module, head))
         decode_offset_(module, config, integers, step_size(header.step), head)
-    except SubspaceError as error:
+        preprocessing = prior.preprocessing(header.input_size)
+    except (SubspaceError, PriorError) as error:
         raise MessageError(f"the message does not fit the prior {prior.name}: {error}") from error
     return Predictor(
         header=header,
         integers=integers,
         contexts=projection.contexts() if header.contexts else None,
         module=module.eval(),
-        preprocessing=prior.preprocessing(header.input_size),
+        preprocessing=preprocessing,
         subspace=projection.describe(),
     )
 

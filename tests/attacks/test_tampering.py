@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import shutil
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -20,6 +21,7 @@ from safetensors.torch import load_file, save_file
 from spine_fixtures import bright_rows, image_certificate, world
 
 from transferbound import LabelledData, Prior, verification
+from transferbound.accounting import Header
 from transferbound.bounds import all_bounds
 from transferbound.bounds.confidence import failure_probability
 from transferbound.certificate import Certificate
@@ -294,6 +296,30 @@ def is_true(bench: Bench, content: Content, message: bytes) -> bool:
         independence=content["independence"],
     )
     return again == {key: value for key, value in content.items() if key != "unverified"}
+
+
+# Well-formed messages that ask a tiny network for what it has not, or for more work than it is worth.
+MISFITS = {
+    "an image of no size": Header("film", 12, input_size=3),
+    "an image of 65,536 pixels a side": Header("film", 12, input_size=65_536),
+    "more coordinates than parameters": Header("hashed", 180_000),
+    "more coordinates than the kind touches": Header("film", 20_000),
+    "a dense projection of billions of entries": Header("dense", 100_000),
+    "a rank beyond every matrix": Header("lora", 100, rank=1024),
+    "modules that are not there": Header("modules", 10, modules="no.such.module*"),
+}
+
+
+@pytest.mark.parametrize("name", MISFITS)
+def test_messages_that_do_not_fit_the_prior(bench: Bench, name: str) -> None:
+    header = MISFITS[name]
+    message = encode(header, np.arange(header.dim) % 2)
+    started = time.process_time()
+    certificate = Certificate(rehashed(bench.certificate.content, message), message)
+    verdict = check_certificate(certificate, bench.prior, bench.data, test=bench.test)
+    assert time.process_time() - started < 2.0
+    assert not verdict.holds
+    assert verdict.problems[0].startswith("offset.bin: ")
 
 
 def test_what_is_marked_unverified_is_not_vouched_for_but_keeps_its_form(bench: Bench) -> None:
