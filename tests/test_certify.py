@@ -143,14 +143,6 @@ def test_texts_and_pairs(tiny_bert: Path, tmp_path: Path, pairs: bool) -> None:
     assert verdict.errors == certificate.content["errors"]
 
 
-def test_text_in_a_fresh_process(tiny_bert: Path, tmp_path: Path) -> None:
-    folder = text_data(tmp_path / "sentences", n=40, pairs=True)
-    certify(str(tiny_bert), str(folder), tmp_path / "out", TEXT, progress=False)
-    done = run_cli("verify", tmp_path / "out")
-    assert done.returncode == 0, done.stderr + done.stdout
-    assert done.stdout.startswith("HOLDS")
-
-
 def test_a_transformers_image_classifier(tiny_vit_classifier: Path, tmp_path: Path) -> None:
     settings = replace(QUICK, input_size=0)
     certify(

@@ -7,6 +7,7 @@ the predictor anew from checkpoint and message; one that training alone can see 
 from __future__ import annotations
 
 import copy
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +17,7 @@ import numpy as np
 import pytest
 import torch
 from conftest import save_rows
-from spine_fixtures import QUICK, bright_rows, world
+from spine_fixtures import QUICK, bright_rows, image_certificate, world
 from torch import nn
 
 from transferbound import (
@@ -241,8 +242,8 @@ def test_a_seed_that_the_message_does_not_name(
     assert "errors is stated as" in problems(tmp_path)
 
 
-def test_each_choice_of_the_decoder_costs_bits(run: Callable[..., Certificate]) -> None:
-    content = run().content
+def test_each_choice_of_the_decoder_costs_bits() -> None:
+    content = Certificate.from_pretrained(image_certificate()).content
     costs = {cost["field"]: cost["bits"] for cost in content["message"]["costs"]}
     assert sum(costs.values()) == pytest.approx(content["message_bits"], rel=1e-12)
     for field in (
@@ -266,9 +267,10 @@ def test_declared_variants_are_charged(run: Callable[..., Certificate]) -> None:
     assert any("list of 8 variants" in line for line in content["assumptions"])
 
 
-def test_an_unpaid_choice_of_checkpoint_is_at_least_named(run: Callable[..., Certificate]) -> None:
+def test_an_unpaid_choice_of_checkpoint_is_at_least_named() -> None:
     """Nobody can see from outside how many checkpoints were tried: the card says what is assumed."""
-    assert any("no other checkpoint was tried" in line for line in run().content["assumptions"])
+    content = Certificate.from_pretrained(image_certificate()).content
+    assert any("no other checkpoint was tried" in line for line in content["assumptions"])
 
 
 # Trap 5: further trainable tensors -------------------------------------------------------------------
@@ -321,8 +323,6 @@ def test_the_optimizer_gets_the_coordinates_and_the_step_alone(
 
 
 def test_a_checkpoint_whose_card_names_the_data(tmp_path: Path) -> None:
-    import shutil
-
     folder = Path(shutil.copytree(world() / "prior", tmp_path / "prior"))
     (folder / "README.md").write_text("---\ndatasets:\n- bright-squares\n---\n", encoding="utf-8")
     prior = Prior.from_pretrained(str(folder))
@@ -452,8 +452,8 @@ def test_a_bound_that_underflows(
     assert "bounds.occam_binomial is stated as" in problems(tmp_path)
 
 
-def test_side_information_behind_the_message(run: Callable[..., Certificate], tmp_path: Path) -> None:
-    run()
+def test_side_information_behind_the_message(tmp_path: Path) -> None:
+    shutil.copytree(image_certificate(), tmp_path / "out")
     file = tmp_path / "out" / "offset.bin"
     file.write_bytes(file.read_bytes() + b"\x01")
     assert "offset.bin" in problems(tmp_path)

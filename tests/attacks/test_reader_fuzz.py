@@ -90,7 +90,7 @@ def feed(count: int, seed: int) -> int:
 
 
 def test_thousands_of_strings() -> None:
-    assert feed(5_000, seed=1) > 3_000
+    assert feed(3_000, seed=1) > 1_800
 
 
 @pytest.mark.long
