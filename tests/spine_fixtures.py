@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from tempfile import mkdtemp
@@ -127,3 +129,23 @@ def write_certificate(folder: Path, content: dict[str, Any], message: bytes) -> 
     (folder / "certificate.json").write_text(json.dumps(content), encoding="utf-8")
     (folder / "offset.bin").write_bytes(message)
     return folder
+
+
+def dotted(path: tuple[str | int, ...]) -> str:
+    return "".join(f"[{key}]" if isinstance(key, int) else f".{key}" for key in path).lstrip(".")
+
+
+def changed(
+    content: dict[str, Any], path: tuple[str | int, ...], change: Callable[[Any, Any], None]
+) -> dict[str, Any]:
+    """A copy; ``change`` gets the container of the last key of ``path``, and that key."""
+    made = copy.deepcopy(content)
+    place: Any = made
+    for key in path[:-1]:
+        place = place[key]
+    change(place, path[-1])
+    return made
+
+
+def assigned(content: dict[str, Any], path: tuple[str | int, ...], value: Any) -> dict[str, Any]:
+    return changed(content, path, lambda place, key: place.__setitem__(key, value))
