@@ -19,6 +19,7 @@ from spine_fixtures import QUICK, bright_rows, save_calibrated, text_data, world
 from transferbound import LabelledData, Prior, certify
 from transferbound.encode import EncodedData, encode
 from transferbound.features import CachedFeatures, cached_features, features_key
+from transferbound.features import cache as cache_module
 from transferbound.features.disk_array import NewArray
 from transferbound.finetune.settings import FinetuneSettings
 from transferbound.predictor import decode_predictor
@@ -274,7 +275,7 @@ def test_a_folder_that_cannot_be_written_is_said_and_survived(
 def test_too_little_time_is_said_and_survived(
     cache: Path, prior: Prior, data: LabelledData, caplog: pytest.LogCaptureFixture, monkeypatch: Any
 ) -> None:
-    monkeypatch.setattr("transferbound.features.cache._BATCH", 10)
+    monkeypatch.setitem(cache_module._BATCH, "image", 10)
     _, _, found = prepare(prior, data, deadline=0.0)
     assert found is None
     assert "would take" in caplog.text

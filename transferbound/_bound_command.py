@@ -58,6 +58,7 @@ class BoundRequest:
     pretraining_data: str | None
     allow_dependence: bool
     restart: bool
+    cache_features: bool = True
 
 
 def run_bound(request: BoundRequest, progress: bool = True) -> Certificate:
@@ -86,6 +87,7 @@ def run_bound(request: BoundRequest, progress: bool = True) -> Certificate:
         candidates=candidates,
         confidence=request.confidence,
         restart=request.restart,
+        cache_features=request.cache_features,
         finetune=finetune,
     )
     return certify(

@@ -162,6 +162,7 @@ def certify(
         certificate.save_pretrained(target, finish=lambda folder: write_card(folder, certificate))
         assert state is not None
         state.remove()
+    accelerator.wait_for_everyone()  # a launcher ends all processes when one has ended badly
     return certificate
 
 

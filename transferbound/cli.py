@@ -154,6 +154,12 @@ def bound(
     allow_dependence: Annotated[
         bool, typer.Option(help="Go on, and record it, where the checkpoint may have seen the training data.")
     ] = False,
+    cache_features: Annotated[
+        bool,
+        typer.Option(
+            help="Where only the head is trained, keep what enters it on disk (in $TRANSFERBOUND_CACHE)."
+        ),
+    ] = True,
     restart: Annotated[
         bool, typer.Option(help="Throw an unfinished run of this output folder away.")
     ] = False,
@@ -170,6 +176,10 @@ def bound(
         **{k: v for k, v in locals().items() if k not in ("json_", "quiet", "run_bound", "BoundRequest")}
     )
     certificate = run_bound(request, progress=not quiet)
+    from accelerate import PartialState
+
+    if not PartialState().is_main_process:  # of those that accelerate launched
+        return
     _tell(certificate.content, json_, quiet, lambda: _bound_text(certificate, out))
     if certificate.is_vacuous:
         raise typer.Exit(EXIT_VACUOUS)

@@ -8,6 +8,7 @@ is an error: the predictor then has no answer, whatever the last digits say on o
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from transferbound.encode import EncodedData
+from transferbound.errors import ArgumentError
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
@@ -32,6 +34,9 @@ TIE = 1e-9
 """Margins in float64 below this part of the largest logit count as ties, and so as errors."""
 
 _FLOAT64_BATCH = 16
+# On a CPU larger batches leave its caches: MiniLM takes up to 2.5 times as long, EfficientNet-Lite0 1.3 times.
+_CPU_TOKENS = 512
+_CPU_IMAGES = 64
 
 
 @dataclass(frozen=True)
@@ -70,11 +75,16 @@ def count_errors(
     Args:
         module: maps ``**data.batch(...)`` to logits [B, C]; put into eval mode, float32 expected.
         data: the encoded examples.
-        batch_size: examples at a time; has no effect on the result.
+        batch_size: most examples at a time; has no effect on the result.
         accelerator: where given, its processes share the work and all get the whole result.
         progress: show a progress bar.
         order: the order in which examples are taken, int64 [n]; has no effect on the result.
+
+    Raises:
+        ArgumentError: ``batch_size`` is not positive.
     """
+    if batch_size < 1:
+        raise ArgumentError(f"batch_size is {batch_size}; it must be at least 1")
     module.eval()
     device = next(module.parameters()).device
     rows = _order(data) if order is None else order
@@ -84,7 +94,8 @@ def count_errors(
     close: list[npt.NDArray[np.int64]] = []
     bar = tqdm(total=len(rows), desc="counting errors", unit="ex", disable=not progress, leave=False)
     with _full_float32(device), bar:
-        for indices, batch, labels in data.batches(batch_size, order=rows, device=device):
+        for some in _blocks(data, rows, batch_size, device):
+            ((indices, batch, labels),) = data.batches(len(some), order=some, device=device)
             logits = module(**batch)
             margin, size = _margin(logits.double(), labels)
             wrong[indices] = (margin <= 0).cpu().numpy()
@@ -101,6 +112,22 @@ def _order(data: EncodedData) -> npt.NDArray[np.int64]:
     if data.lengths is None:
         return np.arange(data.n)
     return np.argsort(data.lengths, kind="stable")[::-1].copy()
+
+
+def _blocks(
+    data: EncodedData, rows: npt.NDArray[np.int64], batch_size: int, device: torch.device
+) -> Iterator[npt.NDArray[np.int64]]:
+    """Row numbers of each batch."""
+    start = 0
+    while start < len(rows):
+        size = batch_size
+        if device.type == "cpu" and data.lengths is None:
+            size = min(size, _CPU_IMAGES)
+        elif device.type == "cpu":
+            assert data.lengths is not None
+            size = min(size, max(1, _CPU_TOKENS // max(1, int(data.lengths[rows[start]]))))
+        yield rows[start : start + size]
+        start += size
 
 
 def _margin(logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:

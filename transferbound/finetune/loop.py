@@ -138,7 +138,7 @@ class Finetuner:
         coordinates["lr"], step["lr"] = rate, rate * self.settings.step_rate
         self.optimizer.zero_grad()
         loss, errors = self._backward(indices)
-        if self.quantizer.active and self.settings.rate > 0:
+        if self.quantizer.active and self.settings.rate > 0 and self.step > 0:  # no loss is known before
             self._add_rate()
         self.optimizer.step()
         self.step += 1
