@@ -410,3 +410,14 @@ def test_paths_that_hold_no_data_set(what: str, tmp_path: Path) -> None:
             (path / "dataset_dict.json").write_text("{")
     with pytest.raises(DataError, match=r"is a file|cannot be read|unknown data set"):
         LabelledData.load(str(path))
+
+
+def test_the_fingerprint_of_groups_does_not_depend_on_the_order_of_rows(tmp_path: Path) -> None:
+    rows = {**text_rows(8), "patient": ["a", "a", "b", "b", "c", "c", "d", "d"]}
+    backwards = {name: list(values)[::-1] for name, values in rows.items()}
+    moved = {**rows, "patient": ["a", "a", "a", "b", "c", "c", "d", "d"]}
+    found = []
+    for place, some in enumerate((rows, backwards, moved)):
+        folder = str(save_rows(tmp_path / str(place), some))
+        found.append(LabelledData.load(folder, text_columns="text", group_column="patient").fingerprint)
+    assert found[0] == found[1] != found[2]

@@ -225,3 +225,8 @@ def test_padding_barely_moves_the_logits(text_prior: Prior, texts: LabelledData)
 def test_other_kind_of_data(image_prior: Prior, texts: LabelledData) -> None:
     with pytest.raises(PriorError, match=r"for images and the data set .* holds texts"):
         encode(image_prior.preprocessing(), texts, progress=False)
+
+
+def test_pixels_that_do_not_fit_on_the_disk_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match="GB free"):
+        encode_module._require_room(tmp_path, 2**62)

@@ -207,11 +207,17 @@ class LabelledData(Examples):
 
     @cached_property
     def fingerprint(self) -> str:
-        """sha256 over the sorted hashes of the rows (content, label, group): the order does not matter."""
-        rows = []
-        for row, content in enumerate(self.row_hashes):
-            group = "" if self.groups is None else str(self.groups[row])
-            rows.append(hashlib.sha256(content.tobytes() + f"{self.labels[row]}\0{group}".encode()).digest())
+        """sha256 over the sorted hashes of the units (the content and label of their rows): order does not matter."""
+        rows = [
+            hashlib.sha256(content.tobytes() + f"{label}\0".encode()).digest()
+            for content, label in zip(self.row_hashes, self.labels, strict=True)
+        ]
+        if self.groups is not None:
+            # A group is known by what it holds: the numbers of the groups follow the order of the rows.
+            units: list[list[bytes]] = [[] for _ in range(self.n_units)]
+            for row, group in zip(rows, self.groups, strict=True):
+                units[group].append(row)
+            rows = [hashlib.sha256(b"".join(sorted(unit))).digest() for unit in units]
         digest = hashlib.sha256(f"{self.modality}\0{self.num_classes}\0{self.n}\0".encode())
         digest.update(b"".join(sorted(rows)))
         return digest.hexdigest()

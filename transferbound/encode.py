@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -237,6 +239,7 @@ def _write_cached(
     beside = path.with_name(f"{path.stem}.sha256.{os.getpid()}.partial")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        _require_room(path.parent, math.prod(shape))
         pixels = np.lib.format.open_memmap(partial, mode="w+", dtype=np.uint8, shape=shape)
         _fill(pixels, preprocessing, data, greyscale, progress)
         pixels.flush()
@@ -257,6 +260,16 @@ def _write_cached(
     if kept is None:
         raise DataError(f"the cache file {path} cannot be read back; remove it and run again")
     return kept
+
+
+def _require_room(folder: Path, size: int) -> None:
+    """A memory map is sparse: a full disk would end the process, not raise. So the room is asked for first."""
+    free = shutil.disk_usage(folder).free
+    if size > free:
+        raise OutputError(
+            f"the pixels take {size / 1e9:.1f} GB and {folder} has {free / 1e9:.1f} GB free; choose a smaller "
+            "--input-size, or name another folder in TRANSFERBOUND_CACHE"
+        )
 
 
 def _rows(indices: torch.Tensor | np.ndarray | list[int]) -> np.ndarray:

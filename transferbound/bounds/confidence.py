@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 from transferbound.errors import ArgumentError
 
 __all__ = ["failure_probability"]
@@ -19,4 +17,4 @@ def failure_probability(confidence: float) -> float:
         raise ArgumentError(
             f"confidence is {confidence!r}; it must lie strictly between 0 and 1 (0.95 means 95 %)"
         )
-    return min(1.0 - confidence, round(1.0 - confidence, 15)) or math.ulp(1.0)
+    return min(1.0 - confidence, round(1.0 - confidence, 15)) or 1.0 - confidence
