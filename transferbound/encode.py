@@ -6,6 +6,7 @@ import hashlib
 import math
 import os
 import shutil
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -26,7 +27,7 @@ IN_MEMORY_BYTES = 512 * 2**20
 _FORMAT = 1
 
 
-class EncodedData:
+class EncodedData(ABC):
     """Encoded rows in the data set's order.
 
     Attributes:
@@ -41,11 +42,11 @@ class EncodedData:
         self.labels = torch.from_numpy(np.array(labels, dtype=np.int64))
         self.n = len(self.labels)
 
+    @abstractmethod
     def batch(
         self, indices: torch.Tensor | np.ndarray | list[int], device: torch.device | str | None = None
     ) -> dict[str, torch.Tensor]:
         """The rows ``indices``, ready for ``model(**batch)``; labels are not among them."""
-        raise NotImplementedError
 
     def batches(
         self,
