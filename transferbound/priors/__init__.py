@@ -8,6 +8,7 @@ every weight is a function of the checkpoint alone.
 from transferbound.priors._preprocessing import ImagePreprocessing, Preprocessing, TextPreprocessing
 from transferbound.priors._prior import Prior
 from transferbound.priors.registry import export_efficientnet_lite0, export_mnist5000
+from transferbound.priors.scratch import export_random
 
 __all__ = [
     "ImagePreprocessing",
@@ -16,4 +17,5 @@ __all__ = [
     "TextPreprocessing",
     "export_efficientnet_lite0",
     "export_mnist5000",
+    "export_random",
 ]

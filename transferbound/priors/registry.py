@@ -7,15 +7,13 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import torch
 
-from transferbound.errors import DataError, OutputError, PriorError
+from transferbound.errors import DataError, PriorError
 from transferbound.priors._backend import quiet_construction
+from transferbound.priors._folder import new_folder
 from transferbound.priors._weights import read_tensors
 
 __all__ = ["export_efficientnet_lite0", "export_mnist5000"]
@@ -92,7 +90,7 @@ def export_efficientnet_lite0(folder: str | os.PathLike[str]) -> Path:
     tensors = _rename_by_position(source)
     from safetensors.torch import save_file
 
-    with _new_folder(Path(folder)) as partial:
+    with new_folder(Path(folder)) as partial:
         save_file(tensors, str(partial / "model.safetensors"), metadata={"format": "pt"})
         (partial / "config.json").write_text(json.dumps(_CONFIG, indent=2), encoding="utf-8")
         (partial / "README.md").write_text(_CARD, encoding="utf-8")
@@ -148,26 +146,8 @@ def export_mnist5000(folder: str | os.PathLike[str]) -> Path:
     table = datasets.Dataset.from_dict(
         {"image": images, "label": [int(label) for label in labels]}, features=features
     )
-    with _new_folder(Path(folder)) as partial:
+    with new_folder(Path(folder)) as partial:
         (partial / "data").mkdir()
         table.to_parquet(str(partial / "data" / "train-00000-of-00001.parquet"))
         (partial / "README.md").write_text(_MNIST_CARD, encoding="utf-8")
     return Path(folder)
-
-
-@contextmanager
-def _new_folder(folder: Path) -> Iterator[Path]:
-    """A folder that appears complete or not at all."""
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise OutputError(f"{folder} exists already; name another folder or remove it")
-    partial = folder.with_name(f"{folder.name}.{os.getpid()}.partial")
-    try:
-        partial.mkdir(parents=True)
-        yield partial
-        if folder.exists():
-            folder.rmdir()
-        partial.rename(folder)
-    except OSError as error:
-        raise OutputError(f"{folder} cannot be written ({error})") from error
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
