@@ -42,7 +42,13 @@ ALLOWED = {
 # The rooms at the end put the others together.
 ENDS = {"certification", "verification", "demo", "_bound_command", "cli", "__init__"}
 # Private files of a room that is a single file.
-PARTS = {"_dataset": "data", "_overlap": "data", "_near_duplicates": "independence"}
+PARTS = {
+    "_dataset": "data",
+    "_overlap": "data",
+    "_near_duplicates": "independence",
+    "_prior_split": "independence",
+    "_bound_options": "cli",
+}
 
 
 def room_of(path: Path) -> str:

@@ -168,7 +168,7 @@ def test_bad_data(
     [
         ({"dataset": "nobody/no-such-data"}, "unknown data set nobody/no-such-data"),
         ({"split": "dev"}, "no split 'dev'; it has test, train"),
-        ({"split": "train+train"}, "no split"),
+        ({"split": "train+train"}, "takes the rows .* twice"),
         ({"label_column": "class"}, "no column 'class'"),
         ({"group_column": "patient"}, "no column 'patient'"),
         ({"test_split": "dev"}, "no split 'dev'"),
@@ -305,6 +305,15 @@ def test_plan_json(capsys: Capture) -> None:
     assert here_cli("plan", *arguments) == 0
     planned = json.loads(capsys.readouterr().out)
     assert 0.1 < planned["risk_bound"] < 0.5
+    assert "sweep" not in planned
+    assert here_cli("plan", *arguments, "--sweep", "bits", "--sweep", "n") == 0
+    swept = json.loads(capsys.readouterr().out)["sweep"]
+    assert (len(swept["n"]), len(swept["bits"])) == (7, 7)
+    assert swept["bounds"][3][3] == planned["risk_bound"]
+    assert here_cli("plan", *arguments[:-1], "--sweep", "bits") == 0
+    assert "held out 10 %" in capsys.readouterr().out
+    assert here_cli("plan", *arguments, "--sweep", "dim") == 2
+    assert "n or bits, got 'dim'" in capsys.readouterr().err
     assert here_cli("plan", "--n", "0", "--train-error", "0.1", "--bits", "600") == 2
     assert here_cli("plan", "--n", "10", "--train-error", "1.1", "--bits", "600") == 2
 

@@ -55,6 +55,7 @@ class BoundRequest:
     group_column: str | None
     num_classes: int | None
     test_split: str | None
+    prior_split: str | None
     pretraining_data: str | None
     allow_dependence: bool
     restart: bool
@@ -78,6 +79,7 @@ def run_bound(request: BoundRequest, progress: bool = True) -> Certificate:
     check_out(request.out)
     prior = Prior.from_pretrained(request.prior, revision=request.revision)
     data = _load(request, request.split)
+    part = None if request.prior_split is None else _load(request, request.prior_split)
     settings = CertifySettings(
         subspace=_subspace(request, request.dim or default_dim(data.n_units)),
         levels=request.levels,
@@ -95,8 +97,9 @@ def run_bound(request: BoundRequest, progress: bool = True) -> Certificate:
         data,
         request.out,
         settings,
-        test=_test(request),
+        test=_test(request, [data] if part is None else [data, part]),
         pretraining=request.pretraining_data,
+        prior_split=part,
         allow_dependence=request.allow_dependence,
         progress=progress,
     )
@@ -139,19 +142,19 @@ def _load(request: BoundRequest, split: str) -> LabelledData:
     )
 
 
-def _test(request: BoundRequest) -> LabelledData | None:
-    """The named split, or the first customary one that is there and labelled."""
+def _test(request: BoundRequest, seen: list[LabelledData]) -> LabelledData | None:
+    """The named split, or the first customary one that is there, labelled, and no part of what was trained on."""
     if request.test_split == "none":
         return None
     if request.test_split is not None:
         return _load(request, request.test_split)
     for split in _TEST_SPLITS:
-        if split == request.split:
-            continue
         try:
-            return _load(request, split)
+            test = _load(request, split)
         except DataError:
             continue
+        if not any(data.shared_rows(test) for data in seen):
+            return test
     return None
 
 

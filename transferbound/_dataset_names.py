@@ -95,6 +95,7 @@ _RELATED = [
 _EMPTY = {"data", "dataset", "datasets", "train", "training", "test", "default", "main", "plain", "text"}
 _EMPTY |= {"texts", "image", "images", "folder", "model", "models", "checkpoint", "base", "small", "large"}
 _LONGEST = 4
+_SAME, _WORDS = "which is", "which has the words of"
 
 
 @dataclass(frozen=True)
@@ -105,6 +106,11 @@ class Match:
     value: str
     relation: str
     severity: str
+
+    @property
+    def is_data_set(self) -> bool:
+        """Whether the very data set is named, not a collection or a relative of it."""
+        return self.relation in (_SAME, _WORDS)
 
 
 def names_of_data(name: str, config: str | None) -> set[str]:
@@ -171,10 +177,10 @@ def _match(where: str, value: str, aliases: set[str]) -> Iterator[Match]:
     if aliases & (named | {_compress(text), _compress(_last_part(text))}):
         # A title is free text, and MTEB lists what a model was evaluated on, not trained on.
         soft = where == "title" or (where == "model-index" and "mteb" in value.lower())
-        yield Match(where, value, "which is", "warn" if soft else "refuse")
+        yield Match(where, value, _SAME, "warn" if soft else "refuse")
         return
     if _names_unknown(text, aliases):
-        yield Match(where, value, "which has the words of", "warn")
+        yield Match(where, value, _WORDS, "warn")
         return
     for name in sorted(named):
         if aliases & _COLLECTIONS.get(name, set()):

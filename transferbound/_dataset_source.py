@@ -1,4 +1,5 @@
-"""Opening one split of a data set: Hub id, folder that ``load_dataset`` reads, or ``save_to_disk`` folder."""
+"""Opening a split of a data set, or slices of it: Hub id, folder that ``load_dataset`` reads, or ``save_to_disk``
+folder."""
 
 from __future__ import annotations
 
@@ -15,6 +16,7 @@ import datasets
 from huggingface_hub import constants, snapshot_download
 from huggingface_hub.errors import HFValidationError
 
+from transferbound._dataset_slices import RowRange, base_splits, row_ranges
 from transferbound.errors import DataError
 
 __all__ = ["Source", "open_split"]
@@ -31,16 +33,19 @@ _UNREADABLE = (datasets.exceptions.DatasetsError, OSError, ValueError, KeyError,
 
 @dataclass(frozen=True)
 class Source:
+    """The rows, what configuration and commit they are of, and where in the splits they stand."""
+
     table: Any
     config: str | None
     revision: str | None
+    ranges: tuple[RowRange, ...]
 
 
 def open_split(name: str, *, config: str | None, split: str, revision: str | None) -> Source:
-    """The rows of ``split``.
+    """The rows of ``split``: a split, or slices of splits as in ``train[:50%]``.
 
     Raises:
-        DataError: unknown data set, configuration or split; a split without rows.
+        DataError: unknown data set, configuration or split; slices that overlap; no rows.
     """
     path = Path(name).expanduser()
     if not name.strip():
@@ -55,12 +60,21 @@ def open_split(name: str, *, config: str | None, split: str, revision: str | Non
         splits, used, commit = _from_disk(path, name), None, None
     else:
         splits, used, commit = _from_hub_or_folder(name, path, config, revision, split)
-    if split not in splits:
-        raise DataError(f"the data set {name} has no split {split!r}; it has {', '.join(sorted(splits))}")
-    table = splits[split]
-    if table.num_rows == 0:
+    ranges = row_ranges(split, {key: table.num_rows for key, table in splits.items()}, name)
+    if all(part.start == part.stop for part in ranges):
         raise DataError(f"the split {split} of the data set {name} is empty; {_NEEDS}")
-    return Source(table, used, commit)
+    return Source(_rows(splits, ranges, split, name), used, commit, ranges)
+
+
+def _rows(splits: Any, ranges: tuple[RowRange, ...], split: str, name: str) -> Any:
+    if split in splits:
+        return splits[split]
+    parts = [splits[part.split].select(range(part.start, part.stop)) for part in ranges]
+    if any(part.features != parts[0].features for part in parts):
+        raise DataError(
+            f"the splits in {split!r} of the data set {name} have other columns; name one of them"
+        )
+    return parts[0] if len(parts) == 1 else datasets.concatenate_datasets(parts)
 
 
 def _from_disk(path: Path, name: str) -> Any:
@@ -106,7 +120,10 @@ def _load(target: str, config: str | None, revision: str | None, split: str) -> 
             if _EMPTY not in str(error):
                 raise
         # Some split is without rows, which ``datasets`` refuses to open: see whether it is this one.
-        return {split: datasets.load_dataset(target, config, revision=revision, split=split)}
+        return {
+            name: datasets.load_dataset(target, config, revision=revision, split=name)
+            for name in dict.fromkeys(base_splits(split))
+        }
 
 
 def _check_revision(name: str, revision: str | None, commit: str | None) -> None:

@@ -10,7 +10,14 @@ __all__ = ["assumptions"]
 def assumptions(content: dict[str, Any]) -> list[str]:
     """The assumptions behind a statement, one sentence or two each."""
     data, decoder = content["dataset"], content["decoder"]
-    found = [_unit(data), content["independence"]["assumption"]]
+    independence = content["independence"]
+    doubt = "" if independence["verdict"] == "none found" else "WARNING: "
+    found = [_unit(data), doubt + independence["assumption"]]
+    if "[" in data["split"]:
+        found.append(
+            f"The split {data['split']} is a slice, cut beforehand from rows in an order that says nothing of them: a "
+            "slice of sorted data is not drawn like the whole."
+        )
     if data["classes_from"] != "features":
         found.append(
             f"The task has {len(data['class_names'])} classes: the data set does not declare them, the user did."

@@ -101,9 +101,10 @@ class Certificate:
         from transferbound.report.numbers import confidence_text, percent_up  # the report imports this file
 
         c = self.content
+        prior = ", data-dependent prior" if c["independence"]["data_dependent"] else ""
         return (
             f"Certificate(error <= {percent_up(self.risk_bound)} with {confidence_text(self.confidence)} confidence, "
-            f"n={c['n']}, train error {100 * c['train_error']:.2f} %, {c['message_bits']:.0f} bits)"
+            f"n={c['n']}, train error {100 * c['train_error']:.2f} %, {c['message_bits']:.0f} bits{prior})"
         )
 
 

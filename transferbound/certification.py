@@ -19,7 +19,7 @@ from transferbound.bounds.confidence import failure_probability
 from transferbound.certificate import Certificate, check_out
 from transferbound.codec import encode as encode_message
 from transferbound.data import LabelledData, check_modality
-from transferbound.encode import encode
+from transferbound.encode import EncodedData, encode
 from transferbound.errors import DataError
 from transferbound.features import cached_features, features_key
 from transferbound.finetune import Finetuner, FinetuneSettings
@@ -76,6 +76,7 @@ def certify(
     *,
     test: LabelledData | None = None,
     pretraining: str | None = None,
+    prior_split: LabelledData | str | None = None,
     allow_dependence: bool = False,
     progress: bool = True,
 ) -> Certificate:
@@ -89,6 +90,8 @@ def certify(
         settings: see :class:`CertifySettings`.
         test: examples for reporting only.
         pretraining: name of data that the checkpoint was trained on, to be searched for training rows.
+        prior_split: the part of the same data set that the checkpoint was trained on: a data-dependent prior, and
+            labelled so. It shares no row with ``data``: ``train[:50%]`` where ``data`` is ``train[50%:]``.
         allow_dependence: go on, and record it, where the prior may have seen the training data.
         progress: show progress bars.
 
@@ -97,73 +100,66 @@ def certify(
     """
     started = time.monotonic()
     settings = settings or CertifySettings()
-    delta = failure_probability(settings.confidence)
+    failure_probability(settings.confidence)  # checks it
     target = None if out is None else Path(out)
     if target is not None:
         check_out(target)
     prior = Prior.from_pretrained(prior) if isinstance(prior, str) else prior
     data = LabelledData.load(data) if isinstance(data, str) else data
-    check_modality(prior, data)
-    if test is not None and test.class_names != data.class_names:
-        raise DataError(
-            f"the split {test.split} declares the classes {list(test.class_names)[:8]}, the training split "
-            f"{list(data.class_names)[:8]}; name another test split, or none"
-        )
-    independence = check_independence(prior, data, pretraining, override=allow_dependence)
-    header = _header(settings, prior, data)
+    part = data.other_split(prior_split) if isinstance(prior_split, str) else prior_split
+    _check_together(prior, data, test, part)
+    independence = check_independence(prior, data, pretraining, override=allow_dependence, prior_split=part)
     accelerator = Accelerator(mixed_precision=settings.finetune.mixed_precision)
-    model = _subspace_model(prior, data, header, settings)  # before any state is written: it may not fit
-    encoded = encode(prior.preprocessing(header.input_size), data, progress=progress)
-    state = _state(target, prior, data, header, settings)
-    deadline = started + 60 * settings.finetune.budget_minutes
-    model.to(accelerator.device)
-    features = None
-    if settings.cache_features:
-        features = cached_features(
-            model,
-            encoded,
-            features_key(prior, data, header.input_size),
-            accelerator=accelerator,
-            progress=progress,
-            deadline=None if settings.finetune.epochs else deadline,
-        )
-    finetuner = Finetuner(
-        model,
-        encoded,
-        header,
-        delta=delta,
-        settings=settings.finetune,
+    trained = _train(
+        prior,
+        data,
+        target,
+        settings,
         accelerator=accelerator,
-        state=state,
         progress=progress,
-        deadline=deadline,
-        features=features,
+        deadline=started + 60 * settings.finetune.budget_minutes,
         to_count=data.n + (test.n if test is not None else 0),
     )
-    integers = finetuner.run()
-    contexts = model.projection.contexts()
-    header = cheapest(with_step(header, finetuner.exponent), integers, contexts)
-    message = encode_message(header, integers, contexts)
     content = make_statement(
         prior,
         data,
-        message,
+        trained.message,
         confidence=settings.confidence,
         candidates=settings.candidates,
         test=test,
         independence=independence,
         accelerator=accelerator,
         progress=progress,
-        encoded=encoded,
+        encoded=trained.encoded,
     )
-    content["unverified"] = {"training": _training(settings, finetuner), "versions": _versions()}
-    certificate = Certificate(content, message)
+    content["unverified"] = {"training": trained.settings, "versions": _versions()}
+    certificate = Certificate(content, trained.message)
     if target is not None and accelerator.is_main_process:
         certificate.save_pretrained(target, finish=lambda folder: write_card(folder, certificate))
-        assert state is not None
-        state.remove()
+        assert trained.state is not None
+        trained.state.remove()
     accelerator.wait_for_everyone()  # a launcher ends all processes when one has ended badly
     return certificate
+
+
+def _check_together(
+    prior: Prior, data: LabelledData, test: LabelledData | None, part: LabelledData | None
+) -> None:
+    check_modality(prior, data)
+    if test is None:
+        return
+    if test.class_names != data.class_names:
+        raise DataError(
+            f"the split {test.split} declares the classes {list(test.class_names)[:8]}, the training split "
+            f"{list(data.class_names)[:8]}; name another test split, or none"
+        )
+    for other, what in ((data, "the model is trained on"), (part, "the prior was trained on")):
+        if other is not None and (test.name, test.config) == (other.name, other.config):
+            shared = other.shared_rows(test)
+            if shared:
+                raise DataError(
+                    f"the test split {test.split} holds the rows {shared[0]}, which {what}; name another, or none"
+                )
 
 
 def default_dim(n: int) -> int:
@@ -205,6 +201,62 @@ def _subspace_model(
     quantizer = Quantizer(header.levels, threshold=settings.finetune.threshold)
     head = prior.head_parameters(data.num_classes)
     return SubspaceModel(module, subspace_config(header), head, quantizer)
+
+
+@dataclass(frozen=True)
+class _Trained:
+    """What training leaves: the message, the data as it was encoded, the settings, the state on disk."""
+
+    message: bytes
+    encoded: EncodedData
+    settings: dict[str, Any]
+    state: RunState | None
+
+
+def _train(
+    prior: Prior,
+    data: LabelledData,
+    target: Path | None,
+    settings: CertifySettings,
+    *,
+    accelerator: Accelerator,
+    progress: bool,
+    deadline: float,
+    to_count: int,
+) -> _Trained:
+    header = _header(settings, prior, data)
+    model = _subspace_model(prior, data, header, settings)  # before any state is written: it may not fit
+    encoded = encode(prior.preprocessing(header.input_size), data, progress=progress)
+    state = _state(target, prior, data, header, settings)
+    model.to(accelerator.device)
+    features = None
+    if settings.cache_features:
+        features = cached_features(
+            model,
+            encoded,
+            features_key(prior, data, header.input_size),
+            accelerator=accelerator,
+            progress=progress,
+            deadline=None if settings.finetune.epochs else deadline,
+        )
+    finetuner = Finetuner(
+        model,
+        encoded,
+        header,
+        delta=failure_probability(settings.confidence),
+        settings=settings.finetune,
+        accelerator=accelerator,
+        state=state,
+        progress=progress,
+        deadline=deadline,
+        features=features,
+        to_count=to_count,
+    )
+    integers = finetuner.run()
+    contexts = model.projection.contexts()
+    header = cheapest(with_step(header, finetuner.exponent), integers, contexts)
+    message = encode_message(header, integers, contexts)
+    return _Trained(message, encoded, _training(settings, finetuner), state)
 
 
 def _state(

@@ -15,6 +15,7 @@ from typing import Annotated, Any
 import typer
 
 from transferbound import __version__
+from transferbound import _bound_options as options
 from transferbound.errors import TransferboundError
 
 __all__ = ["app", "main"]
@@ -63,106 +64,40 @@ def _root(
 def bound(
     prior: _Prior,
     dataset: _Dataset,
-    out: Annotated[
-        Path,
-        typer.Option(
-            help="Folder for the certificate; must not exist. An unfinished run of the "
-            "same command is kept in OUT.partial and goes on from there."
-        ),
-    ],
-    split: Annotated[str, typer.Option(help="Split to finetune on and to bound.")] = "train",
-    confidence: Annotated[float, typer.Option(help="1 - delta, fixed before training.")] = 0.95,
-    budget_minutes: Annotated[
-        float, typer.Option(help="Wall time for the whole run, evaluation included.")
-    ] = 20.0,
-    epochs: Annotated[
-        float | None, typer.Option(help="Passes over the data, instead of a time budget.")
-    ] = None,
-    kind: Annotated[
-        str,
-        typer.Option(
-            help="Subspace: film, hashed, head, kron, kron-sum, dense, lora, modules, or "
-            "a sum such as film+kron."
-        ),
-    ] = "film",
-    dim: Annotated[
-        int | None, typer.Option(help="Coordinates d. Default: a tenth of n, from 100 to 2000.")
-    ] = None,
-    seed: Annotated[int, typer.Option(help="Seed of the projection; the message pays for it.")] = 0,
-    levels: Annotated[int, typer.Option(help="Grid levels, an odd number.")] = 3,
-    rank: Annotated[int, typer.Option(help="Rank of the factors, kind lora only.")] = 4,
-    modules: Annotated[str, typer.Option(help="Comma-separated name patterns, kind modules only.")] = "",
-    head_scale: Annotated[
-        int, typer.Option(help="The head's part of the offset is scaled by 2^(this/2).")
-    ] = 8,
-    head_seed: Annotated[
-        int, typer.Option(help="0: a new head starts from zero; else the seed of its start.")
-    ] = 0,
-    input_size: Annotated[
-        int | None,
-        typer.Option(
-            help="Image side in pixels or most tokens; 0: the checkpoint's own. Default: the checkpoint's own, "
-            "but small images are not enlarged more than needed."
-        ),
-    ] = None,
-    candidate: Annotated[
-        str, typer.Option(help="I/N: this run is variant I (from 0) of N declared in advance.")
-    ] = "0/1",
-    batch_size: Annotated[int, typer.Option(help="Examples in a step.")] = 32,
-    learning_rate: Annotated[
-        float, typer.Option(help="Of the coordinates, relative to the tensors' sizes.")
-    ] = 0.0075,
-    rate: Annotated[
-        float, typer.Option(help="Weight of the bits in the loss; 1 trades them as the bound does.")
-    ] = 1.0,
-    training_seed: Annotated[int, typer.Option(help="Order of the data; costs nothing.")] = 0,
-    mixed_precision: Annotated[str, typer.Option(help="no, bf16 or fp16, for training only.")] = "no",
-    revision: Annotated[str | None, typer.Option(help="Commit, tag or branch of the checkpoint.")] = None,
-    dataset_config: Annotated[str | None, typer.Option(help="Configuration of the data set.")] = None,
-    dataset_revision: Annotated[
-        str | None, typer.Option(help="Commit, tag or branch of the data set.")
-    ] = None,
-    image_column: Annotated[
-        str | None, typer.Option(help="Image column, where it cannot be guessed.")
-    ] = None,
-    text_column: Annotated[
-        list[str] | None, typer.Option(help="Text column; give it twice for sentence pairs.")
-    ] = None,
-    label_column: Annotated[
-        str | None, typer.Option(help="Label column, where it cannot be guessed.")
-    ] = None,
-    group_column: Annotated[
-        str | None,
-        typer.Option(
-            help="Column that names the independent unit (patient, document, track): n counts its values."
-        ),
-    ] = None,
-    num_classes: Annotated[
-        int | None, typer.Option(help="Where the data set does not declare its classes.")
-    ] = None,
-    test_split: Annotated[
-        str | None,
-        typer.Option(
-            help="Split for reporting only. Default: test, then "
-            "validation, where there is one; 'none' for none."
-        ),
-    ] = None,
-    pretraining_data: Annotated[
-        str | None,
-        typer.Option(help="Data that the checkpoint was trained on: training rows are searched for in it."),
-    ] = None,
-    allow_dependence: Annotated[
-        bool, typer.Option(help="Go on, and record it, where the checkpoint may have seen the training data.")
-    ] = False,
-    cache_features: Annotated[
-        bool,
-        typer.Option(
-            help="Where only the head is trained, keep what enters it on disk (in $TRANSFERBOUND_CACHE)."
-        ),
-    ] = True,
-    restart: Annotated[
-        bool, typer.Option(help="Throw an unfinished run of this output folder away.")
-    ] = False,
+    out: options.Out,
+    split: options.Split = "train",
+    confidence: options.Confidence = 0.95,
+    budget_minutes: options.BudgetMinutes = 20.0,
+    epochs: options.Epochs = None,
+    kind: options.Kind = "film",
+    dim: options.Dim = None,
+    seed: options.Seed = 0,
+    levels: options.Levels = 3,
+    rank: options.Rank = 4,
+    modules: options.Modules = "",
+    head_scale: options.HeadScale = 8,
+    head_seed: options.HeadSeed = 0,
+    input_size: options.InputSize = None,
+    candidate: options.Candidate = "0/1",
+    batch_size: options.BatchSize = 32,
+    learning_rate: options.LearningRate = 0.0075,
+    rate: options.Rate = 1.0,
+    training_seed: options.TrainingSeed = 0,
+    mixed_precision: options.MixedPrecision = "no",
+    revision: options.Revision = None,
+    dataset_config: options.DatasetConfig = None,
+    dataset_revision: options.DatasetRevision = None,
+    image_column: options.ImageColumn = None,
+    text_column: options.TextColumn = None,
+    label_column: options.LabelColumn = None,
+    group_column: options.GroupColumn = None,
+    num_classes: options.NumClasses = None,
+    test_split: options.TestSplit = None,
+    prior_split: options.PriorSplit = None,
+    pretraining_data: options.PretrainingData = None,
+    allow_dependence: options.AllowDependence = False,
+    cache_features: options.CacheFeatures = True,
+    restart: options.Restart = False,
     json_: _Json = False,
     quiet: _Quiet = False,
 ) -> None:
@@ -172,10 +107,8 @@ def bound(
     """
     from transferbound._bound_command import BoundRequest, run_bound
 
-    request = BoundRequest(
-        **{k: v for k, v in locals().items() if k not in ("json_", "quiet", "run_bound", "BoundRequest")}
-    )
-    certificate = run_bound(request, progress=not quiet)
+    given = {key: value for key, value in locals().items() if key in BoundRequest.__dataclass_fields__}
+    certificate = run_bound(BoundRequest(**given), progress=not quiet)
     from accelerate import PartialState
 
     if not PartialState().is_main_process:  # of those that accelerate launched
@@ -261,6 +194,12 @@ def plan(
     grouped: Annotated[
         bool, typer.Option(help="n counts groups (--group-column): the kl form instead of the binomial tail.")
     ] = False,
+    sweep: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="n or bits: also the bounds for an eighth to 8 times as much; give it twice for both."
+        ),
+    ] = None,
     figure: Annotated[Path | None, typer.Option(help="Write a figure (PNG, PDF or SVG) here.")] = None,
     json_: _Json = False,
 ) -> None:
@@ -269,13 +208,18 @@ def plan(
     Example: transferbound plan --n 5000 --train-error 0.1 --bits 600 --target 0.25
     """
     from transferbound.plan import plan as make_plan
-    from transferbound.plan import plan_figure
-    from transferbound.report.plan_text import plan_text
+    from transferbound.plan import plan_figure, sweep_around
+    from transferbound.report.plan_text import plan_text, sweep_text
 
     made = make_plan(n, train_error, bits, confidence, target, holdout_error, grouped)
+    swept = sweep_around(made, sweep) if sweep else None
     if figure is not None:
         plan_figure(made, figure)
-    _tell(made.to_dict(), json_, False, lambda: plan_text(made))
+    if swept is None:
+        _tell(made.to_dict(), json_, False, lambda: plan_text(made))
+    else:
+        content = made.to_dict() | {"sweep": swept.to_dict()}
+        _tell(content, json_, False, lambda: f"{plan_text(made)}\n\n{sweep_text(swept)}")
 
 
 @app.command()

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from transferbound._dataset_columns import choose_columns, choose_inputs, read_groups, read_labels
+from transferbound._dataset_slices import RowRange, shared_ranges
 from transferbound._dataset_source import open_split
 from transferbound.errors import DataError, PriorError
 
@@ -29,7 +30,9 @@ class Examples:
     """Rows of images or texts, labelled or not. Make one with :meth:`open`.
 
     Attributes:
-        name, config, revision, split: where it came from; ``revision`` is a commit where one is known.
+        name, config, revision, split: where it came from; ``revision`` is a commit where one is known, ``split``
+            may be slices, as in ``train[:50%]``.
+        ranges: the rows of each split that are meant, in order.
         modality: ``image`` or ``text``.
         columns: the columns read: ``{"image" or "text": [...], "label": ..., "group": ...}``.
     """
@@ -40,6 +43,7 @@ class Examples:
     split: str
     modality: str
     columns: dict[str, Any]
+    ranges: tuple[RowRange, ...]
     _table: Any = field(repr=False)
 
     @classmethod
@@ -61,7 +65,9 @@ class Examples:
         source = open_split(name, config=config, split=split, revision=revision)
         modality, inputs = choose_inputs(source.table, name, image_column, text_columns, set())
         columns = {modality: list(inputs)}
-        return Examples(name, source.config, source.revision, split, modality, columns, source.table)
+        return Examples(
+            name, source.config, source.revision, split, modality, columns, source.ranges, source.table
+        )
 
     @property
     def n(self) -> int:
@@ -167,7 +173,7 @@ class LabelledData(Examples):
         group_column: str | None = None,
         num_classes: int | None = None,
     ) -> LabelledData:
-        """Load one split by ``datasets.load_dataset``.
+        """Load one split, or slices as in ``train[:50%]``, by ``datasets.load_dataset``.
 
         ``name`` is a Hub id, a folder that ``load_dataset`` reads, or one that ``save_to_disk`` wrote.
         Columns that are not named are found where there is only one candidate. The number of classes comes
@@ -193,13 +199,44 @@ class LabelledData(Examples):
             modality=columns.modality,
             columns=columns.to_dict(),
             groups=groups,
+            ranges=source.ranges,
             _table=source.table,
         )
+
+    def other_split(self, split: str) -> LabelledData:
+        """Another split, or slices, of the same data set, read by the same columns and classes.
+
+        Raises:
+            DataError: as :meth:`load`.
+        """
+        inputs = self.columns[self.modality]
+        return LabelledData.load(
+            self.name,
+            split=split,
+            config=self.config,
+            revision=self.revision,
+            image_column=inputs[0] if self.modality == "image" else None,
+            text_columns=inputs if self.modality == "text" else None,
+            label_column=self.columns["label"],
+            group_column=self.columns["group"],
+            num_classes=self.num_classes if self.classes_from == "user" else None,
+        )
+
+    def shared_rows(self, other: LabelledData) -> list[RowRange]:
+        """The rows, by their place in the splits, that stand in both; ``other`` is of the same data set."""
+        return shared_ranges(self.ranges, other.ranges)
 
     @property
     def n_units(self) -> int:
         """Number of independent units: groups where a group column is named, else rows."""
         return self.n if self.groups is None else int(self.groups.max()) + 1
+
+    @cached_property
+    def group_values(self) -> frozenset[Any]:
+        """The distinct values of the group column; empty without one."""
+        if self.groups is None:
+            return frozenset()
+        return frozenset(self._table.with_format("arrow")[self.columns["group"]].unique().to_pylist())
 
     @property
     def num_classes(self) -> int:

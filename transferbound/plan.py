@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ from transferbound.errors import ArgumentError, OutputError
 HOLDOUT_SHARES = (0.1, 0.2)
 # What occam_bounded pays for the choice between its two forms.
 _CHOICE_BITS = 1.0
+_SWEPT = 2.0 ** np.arange(-3, 4)
 
 
 @dataclass(frozen=True)
@@ -197,6 +199,19 @@ def sweep(
         ),
         holdout_tenth=np.array([_held_out_bound(m, train_error, delta, grouped) for m in held]),
     )
+
+
+def sweep_around(plan: Plan, over: Sequence[str]) -> Sweep:
+    """The headline bound around ``plan``: for 1/8 to 8 times its n, its bits, or both, as ``over`` names.
+
+    Raises ArgumentError where ``over`` names anything but ``n`` and ``bits``.
+    """
+    for name in over:
+        if name not in ("n", "bits"):
+            raise ArgumentError(f"a sweep goes over n or bits, got {name!r}")
+    sizes = np.unique(np.maximum(1, np.round(plan.n * _SWEPT)).astype(np.int64)) if "n" in over else [plan.n]
+    lengths = np.unique(plan.bits * _SWEPT) if "bits" in over else [plan.bits]
+    return sweep(sizes, plan.train_error, lengths, plan.confidence, plan.grouped)
 
 
 def plan_figure(plan: Plan, path: str | Path) -> Path:

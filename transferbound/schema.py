@@ -118,6 +118,19 @@ _FORM: dict[str, Any] = {
         "test": _OrNull({"split": (str,), "sha256": (str,), "n": (int,), "errors": (int,), "error": _NUMBER})
     },
     "independence": {
+        "data_dependent": (bool,),
+        "prior_split": _OrNull(
+            {
+                "split": (str,),
+                "sha256": (str,),
+                "rows": (int,),
+                "units": (int,),
+                "rows_compared": (int,),
+                "exact_duplicates": (int,),
+                "near_duplicates": (int,),
+                "first_rows": [(int,)],
+            }
+        ),
         "checked": {"data_names": [(str,)], "prior_names": _Map([(str,)]), "pretraining_data": _OrNull(dict)},
         "findings": [{"kind": (str,), "severity": (str,), "message": (str,)}],
         "verdict": (str,),

@@ -8,7 +8,7 @@ import math
 import os
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from transferbound.certificate import Certificate
 from transferbound.data import LabelledData
@@ -18,7 +18,7 @@ from transferbound.independence import check_independence
 from transferbound.priors import Prior
 from transferbound.report.card import check_card
 from transferbound.report.numbers import confidence_text, percent_up
-from transferbound.report.summary import warnings
+from transferbound.report.summary import prior_label, warnings
 from transferbound.statement import make_statement
 
 __all__ = ["Verdict", "check_certificate", "compare", "verify"]
@@ -54,6 +54,7 @@ class Verdict:
             "problems": list(self.problems),
             "warnings": warnings(self.certificate.content),
             "notes": list(self.notes),
+            "data_dependent_prior": content["independence"]["data_dependent"],
             "errors_counted": self.errors,
             **{key: content[key] for key in keys},
         }
@@ -68,6 +69,7 @@ class Verdict:
             f"{confidence_text(content['confidence'])} confidence; {self.errors:,} errors counted anew, "
             f"{content['message_bits']:.1f} bits"
         ]
+        lines.append(f"- {prior_label(content)}")
         lines += [f"- WARNING: {line}" for line in warnings(content)]
         if self.certificate.is_vacuous:
             lines.append("- the bound is vacuous: no better than guessing")
@@ -108,12 +110,13 @@ def verify(
     if checkpoint.fingerprint != content["prior"]["sha256"]:
         line = _differs("prior.sha256", content["prior"]["sha256"], checkpoint.fingerprint)
         return Verdict(False, (line,), certificate)
-    stated_test = content["evaluation"]["test"]
+    stated_test, stated_part = content["evaluation"]["test"], content["independence"]["prior_split"]
     verdict = check_certificate(
         certificate,
         checkpoint,
         _load(content, dataset, content["dataset"]["split"]),
         test=None if stated_test is None else _load(content, dataset, stated_test["split"]),
+        prior_split=None if stated_part is None else _load(content, dataset, stated_part["split"]),
         prior_elsewhere=prior is not None,
         data_elsewhere=dataset is not None,
         batch_size=batch_size,
@@ -130,6 +133,7 @@ def check_certificate(
     data: LabelledData,
     *,
     test: LabelledData | None = None,
+    prior_split: LabelledData | None = None,
     prior_elsewhere: bool = False,
     data_elsewhere: bool = False,
     batch_size: int = 250,
@@ -140,7 +144,8 @@ def check_certificate(
 
     Args:
         certificate, checkpoint, data: what is checked, against what.
-        test: the split that ``evaluation.test`` names, where it names one.
+        test, prior_split: the splits that ``evaluation.test`` and ``independence.prior_split`` name, where they
+            name one.
         prior_elsewhere, data_elsewhere: the checkpoint or the data was read from another place than the
             recorded one, so that its name and revision are the certificate's word.
         encoded: ``data`` under the message's preprocessing, where it is at hand already.
@@ -155,8 +160,9 @@ def check_certificate(
         return Verdict(False, tuple(problems), certificate)
     named = _as_recorded(checkpoint, content["prior"]) if prior_elsewhere else checkpoint
     rows = _data_as_recorded(data, content["dataset"]) if data_elsewhere else data
+    part = _data_as_recorded(prior_split, content["dataset"]) if data_elsewhere else prior_split
     try:
-        independence, lines = _independence(named, checkpoint, rows, content)
+        independence, lines = _independence(named, checkpoint, rows, part, content)
         problems += lines
         computed = make_statement(
             named,
@@ -177,6 +183,7 @@ def check_certificate(
     except ArgumentError as error:
         return Verdict(False, (f"a stated value is out of range: {error}",), certificate)
     problems += compare({key: value for key, value in content.items() if key != "unverified"}, computed)
+    problems += _test_problems(test, data, prior_split)
     notes = _notes(checkpoint, content, prior_elsewhere, data_elsewhere)
     return Verdict(not problems, tuple(problems), certificate, computed["errors"], tuple(notes))
 
@@ -232,6 +239,15 @@ def _message_problems(certificate: Certificate) -> list[str]:
     return [_differs("message.sha256", stated["sha256"], digest)]
 
 
+def _test_problems(
+    test: LabelledData | None, data: LabelledData, prior_split: LabelledData | None
+) -> list[str]:
+    seen = [split for split in (data, prior_split) if split is not None]
+    if test is None or not any(split.shared_rows(test) for split in seen):
+        return []
+    return [f"evaluation.test.split {test.split} holds rows that were trained on"]
+
+
 def _load(content: dict[str, Any], dataset: str | None, split: str) -> LabelledData:
     stated = content["dataset"]
     columns = stated["columns"]
@@ -257,7 +273,12 @@ def _as_recorded(checkpoint: Prior, stated: dict[str, Any]) -> Prior:
     return named
 
 
-def _data_as_recorded(data: LabelledData, stated: dict[str, Any]) -> LabelledData:
+_Data = TypeVar("_Data", LabelledData, None, LabelledData | None)
+
+
+def _data_as_recorded(data: _Data, stated: dict[str, Any]) -> _Data:
+    if data is None:
+        return data
     named = copy.copy(data)
     for here, there in (("name", "id"), ("revision", "revision"), ("config", "config")):
         object.__setattr__(named, here, stated[there])
@@ -265,7 +286,11 @@ def _data_as_recorded(data: LabelledData, stated: dict[str, Any]) -> LabelledDat
 
 
 def _independence(
-    named: Prior, checkpoint: Prior, data: LabelledData, content: dict[str, Any]
+    named: Prior,
+    checkpoint: Prior,
+    data: LabelledData,
+    part: LabelledData | None,
+    content: dict[str, Any],
 ) -> tuple[dict[str, Any], list[str]]:
     """The check again, as it was made; and what the card of the checkpoint at hand says beyond it."""
     stated = content["independence"]
@@ -277,6 +302,7 @@ def _independence(
             None if corpus is None else str(corpus.get("id")),
             override=stated["override"],
             pretraining_split="train" if corpus is None else str(corpus.get("split")),
+            prior_split=part,
         )
     except (TypeError, AttributeError, KeyError) as error:
         raise MessageError(f"prior.provenance is malformed: {error}") from error

@@ -15,7 +15,7 @@ from transferbound.errors import CertificateError
 from transferbound.files import read_limited, write_text
 from transferbound.report.figures import FIGURE, draw_certificate
 from transferbound.report.numbers import confidence_text, percent, percent_up
-from transferbound.report.summary import remedy, warnings
+from transferbound.report.summary import prior_label, remedy, warnings
 
 __all__ = ["CARD_FILE", "check_card", "write_card"]
 
@@ -38,9 +38,9 @@ def write_card(folder: Path, certificate: Certificate) -> None:
 def check_card(folder: Path, certificate: Certificate) -> list[str]:
     """A line for each number in the card that is not the certificate's.
 
-    Compared are the results in ``model-index`` of the kinds that we write, every "at most **...**", and every
-    line of the text that differs from ours in nothing but numbers. What else stands in a card is its
-    author's. A folder without a card has nothing to check.
+    Compared are the results in ``model-index`` of the kinds that we write, every "at most **...**", every line of
+    the text that differs from ours in nothing but numbers, and the label of a data-dependent prior. What else
+    stands in a card is its author's. A folder without a card has nothing to check.
     """
     if not (folder / CARD_FILE).exists():
         return []
@@ -59,7 +59,21 @@ def check_card(folder: Path, certificate: Certificate) -> list[str]:
                 f"{CARD_FILE} reports {result.metric_type} on split {result.dataset_split} as "
                 f"{str(result.metric_value)[:60]}, the certificate as {stated.get(key)}"
             )
-    return problems + _wrong_lines(text, certificate)
+    return problems + _wrong_lines(text, certificate) + _wrong_label(text, found, certificate.content)
+
+
+def _wrong_label(text: str, found: Sequence[EvalResult], content: dict[str, Any]) -> list[str]:
+    """A data-dependent prior has to be called so: in the text, and in the name of the result."""
+    if not content["independence"]["data_dependent"]:
+        return []
+    lines = {line.strip() for line in text.splitlines()}
+    names = [result.metric_name or "" for result in found if result.metric_type == "risk_bound"]
+    if _label(content) in lines and all("data-dependent" in name for name in names):
+        return []
+    return [
+        f"{CARD_FILE} does not say, or not everywhere, that the prior is data-dependent; `transferbound card` writes "
+        "it anew"
+    ]
 
 
 def _wrong_lines(text: str, certificate: Certificate) -> list[str]:
@@ -108,8 +122,14 @@ def _results(content: dict[str, Any]) -> list[EvalResult]:
     }
     where |= {f"dataset_{key}": data[key] for key in ("config", "revision") if data[key]}
     confidence = confidence_text(content["confidence"])
+    prior = ", data-dependent prior" if content["independence"]["data_dependent"] else ""
     results = [
-        ("risk_bound", f"bound on the error, {confidence} confidence", content["risk_bound"], data["split"]),
+        (
+            "risk_bound",
+            f"bound on the error, {confidence} confidence{prior}",
+            content["risk_bound"],
+            data["split"],
+        ),
         ("train_error", "error on the training split", content["train_error"], data["split"]),
         ("message_bits", "length of the message in bits", content["message_bits"], data["split"]),
     ]
@@ -147,19 +167,27 @@ def _text(certificate: Certificate) -> str:
 def _statement(certificate: Certificate) -> str:
     content = certificate.content
     data = content["dataset"]
+    dependent = content["independence"]["prior_split"]
+    first = f"was trained on the split `{dependent['split']}`" if dependent else "was fixed first"
     text = (
         f"With {confidence_text(content['confidence'])} confidence over the draw of the training data, this "
         f"classifier's error on new data of the kind of `{data['id']}` (split `{data['split']}`) is at most "
         f"**{percent_up(content['risk_bound'])}**. The figure is computed from the training data alone: the "
-        f"checkpoint `{content['prior']['id']}` was fixed first, only {content['decoder']['dim']:,} quantized "
+        f"checkpoint `{content['prior']['id']}` {first}, only {content['decoder']['dim']:,} quantized "
         f"coordinates were trained, and the {content['message_bits']:.0f} bits that name them limit how far "
         "training error and true error can differ (Lotfi et al. 2022, arXiv 2211.13609)."
     )
+    text += f"\n\n{_label(content)}"
     for line in warnings(content):
         text += f"\n\n> **Warning.** {line}"
     if certificate.is_vacuous:
         text += f"\n\n> **Vacuous.** {remedy(content)[0].upper()}{remedy(content)[1:]}"
     return text
+
+
+def _label(content: dict[str, Any]) -> str:
+    label, _, rest = prior_label(content).partition(":")
+    return f"**{label[0].upper()}{label[1:]}{':' if rest else '.'}**{rest and rest + '.'}"
 
 
 def _measured(content: dict[str, Any]) -> str:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from transferbound.plan import Plan
+from transferbound.plan import Plan, Sweep
 from transferbound.report.numbers import confidence_text, percent, percent_up
 
-__all__ = ["plan_text"]
+__all__ = ["plan_text", "sweep_text"]
 
 
 def plan_text(plan: Plan) -> str:
@@ -32,3 +32,16 @@ def plan_text(plan: Plan) -> str:
         n = "no n" if plan.n_needed is None else f"n of at least {plan.n_needed:,}"
         lines.append(f"for {percent(plan.target):<16}{bits} at this n, or {n} with these bits")
     return "\n".join(lines)
+
+
+def sweep_text(sweep: Sweep) -> str:
+    """A table of bounds: a row for each n, a column for each message size."""
+    head = ["n \\ bits", *(f"{bits:,.0f}" for bits in sweep.bits), "held out 10 %"]
+    rows = [
+        [f"{n:,}", *(percent_up(float(bound)) for bound in bounds), percent_up(float(held))]
+        for n, bounds, held in zip(sweep.n, sweep.bounds, sweep.holdout_tenth, strict=True)
+    ]
+    widths = [max(len(row[column]) for row in [head, *rows]) for column in range(len(head))]
+    return "\n".join(
+        "  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)) for row in [head, *rows]
+    )

@@ -9,7 +9,7 @@ from transferbound.bounds.confidence import failure_probability
 from transferbound.certificate import Certificate
 from transferbound.report.numbers import confidence_text, percent, percent_up
 
-__all__ = ["remedy", "summary"]
+__all__ = ["prior_label", "remedy", "summary", "warnings"]
 
 
 def summary(certificate: Certificate) -> str:
@@ -22,6 +22,7 @@ def summary(certificate: Certificate) -> str:
         f"message             {c['message_bits']:.1f} bits ideal, {c['file_bits']:,} bits on file; "
         f"{c['decoder']['dim']:,} coordinates of kind {c['decoder']['kind']!r}",
     ]
+    lines.append(f"prior               {prior_label(c)}")
     test = c["evaluation"]["test"]
     if test:
         lines.append(
@@ -38,6 +39,24 @@ def summary(certificate: Certificate) -> str:
     if certificate.is_vacuous:
         lines.append("VACUOUS             " + remedy(c))
     return "\n".join(lines)
+
+
+def prior_label(content: dict[str, Any]) -> str:
+    """Whether the prior depends on the data set, in words; the same on the card and in the terminal."""
+    data, independence = content["dataset"], content["independence"]
+    part = independence["prior_split"]
+    if part is None:
+        doubt = {"none found": "", "warning": ", in doubt"}.get(
+            independence["verdict"], ", AGAINST WHAT THE CHECK FOUND"
+        )
+        return f"data-independent prior{doubt}"
+    rest = f"{data['rows']:,} other rows"
+    if data["columns"].get("group"):
+        rest = f"{data['units']:,} groups of the {rest}"
+    return (
+        f"data-dependent prior: the prior was trained on {part['split']} ({part['rows']:,} rows) of the same data; "
+        f"the bound counts only the {rest} ({data['split']})"
+    )
 
 
 def warnings(content: dict[str, Any]) -> list[str]:
