@@ -241,7 +241,7 @@ def parts_of(folder: Path, rows: dict[str, Any], cut: int) -> tuple[LabelledData
 
 
 def test_copies_between_the_parts_are_searched_for(tmp_path: Path) -> None:
-    """A row of the rest that repeats one of the first part is refused by count, warned of where there are few."""
+    """A row of the rest that repeats one of the first part is refused; where there are few of them, warned of."""
     rows = bright_rows(60, seed=4)
     rows["image"][40] = rows["image"][2]
     first, rest = parts_of(tmp_path / "copies", rows, 30)
@@ -253,9 +253,13 @@ def test_copies_between_the_parts_are_searched_for(tmp_path: Path) -> None:
     assert record["prior_split"]["exact_duplicates"] == 1
     assert record["prior_split"]["first_rows"] == [10]
     assert record["verdict"] == "overridden"
-    found, findings = parts.compare_parts(first, rest, refused_fraction=0.05)
-    assert [finding["severity"] for finding in findings] == ["warn"]
+    found, (finding,) = parts.compare_parts(first, rest, refused_fraction=0.05)
+    assert finding["severity"] == "refuse"  # one in thirty is above a hundredth, too
     assert found == record["prior_split"]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(parts, "_REFUSED_NEAR", 0.05)
+        assert parts.compare_parts(first, rest, refused_fraction=0.05)[1][0]["severity"] == "warn"
+        assert parts.compare_parts(first, rest, refused_fraction=0.001)[1][0]["severity"] == "refuse"
 
 
 def test_sorted_data_is_warned_of(tmp_path: Path) -> None:

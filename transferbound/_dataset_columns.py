@@ -174,7 +174,7 @@ def read_labels(
     if len(np.unique(labels)) < 2:
         raise DataError(
             f"all {len(labels)} rows of the data set {name} have the label {labels[0]}; "
-            "nothing can be learned from one class"
+            "nothing can be learned from one class (a sorted data set is to be shuffled before it is sliced)"
         )
     return labels, names, "features" if declared else "user"
 
