@@ -205,6 +205,27 @@ def prior_saw_data(rng: np.random.Generator, trials: int) -> Bools:
     return table(N, np.array([1.0]))[0][0][errors] < 0.5
 
 
+def _prior_on_a_part(rng: np.random.Generator, trials: int, shared: int) -> Bools:
+    """theta0 is each cell's majority in a first part, n rows long; messages: 'as it is' and 'the opposite', two bits
+    each. ``shared`` rows stand in the first part and among the n that are counted."""
+    n, cells = 10 * N, 500
+    first, both, rest = (draw(rng, trials, m, np.full(cells, 0.5)) for m in (n - shared, shared, n - shared))
+    is_one = first[1] + both[1] > first[0] + both[0]
+    zeros, ones = rest[0] + both[0], rest[1] + both[1]
+    errors = np.where(is_one, zeros, ones).sum(axis=1).astype(np.int64)
+    return table(n, np.array([2.0]))[0][0][np.minimum(errors, n - errors)] < 0.5
+
+
+def prior_on_other_rows(rng: np.random.Generator, trials: int) -> Bools:
+    """A data-dependent prior, n the rows that it has not seen: honest."""
+    return _prior_on_a_part(rng, trials, 0)
+
+
+def prior_split_overlaps(rng: np.random.Generator, trials: int) -> Bools:
+    """A data-dependent prior that has seen a fifth of the rows that are counted."""
+    return _prior_on_a_part(rng, trials, 2 * N)
+
+
 def underflowed_tail(rng: np.random.Generator, trials: int) -> Bools:
     """5,000 bits honestly paid, the tail inverted where its logarithm has already become -inf."""
     value, errors = _memorize(rng, trials, naive_inverse)
@@ -308,6 +329,7 @@ HONEST: dict[str, Leak] = {
     "honest": honest,
     "honest with signal": honest_with_signal,
     "memorizer": memorizer,
+    "prior on other rows": prior_on_other_rows,
     "groups as units": groups_as_units,
     "groups by betting": groups_by_betting,
 }
@@ -325,6 +347,7 @@ LEAKS: dict[str, Leak] = {
         feature_selection,
         training_vocabulary,
         prior_saw_data,
+        prior_split_overlaps,
         underflowed_tail,
         rows_as_units,
         duplicates,
