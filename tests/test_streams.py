@@ -4,14 +4,17 @@ import hashlib
 
 import numpy as np
 import pytest
+import torch
 
 from transferbound import streams
 from transferbound.errors import ArgumentError
+from transferbound.priors._head import initial_head
 
 GOLDEN_WORDS = [2743467156299376788, 5424573947953173142, 14617023694572276325]
 GOLDEN_SIGNS = [1, 1, -1, 1, -1, 1, 1, -1, 1, 1, 1, -1, 1, -1, -1, -1]
 GOLDEN_BELOW = [148, 294, 792, 242, 394, 255]
 GOLDEN_GAUSSIAN = [83, 37, 25, -92, -218, -15]
+GOLDEN_HEAD = [-1728859, 3535847, -6343915, 14213445, -2126053, -7870403]
 
 
 def reference_word(seed: int, name: str, index: int) -> int:
@@ -41,6 +44,12 @@ def test_golden_vectors():
     assert streams.signs(0, "golden", 0, 16).tolist() == GOLDEN_SIGNS
     assert streams.below(0, "golden", 0, 6, 1000).tolist() == GOLDEN_BELOW
     assert streams.gaussian_integers(0, "golden", 0, 6).tolist() == GOLDEN_GAUSSIAN
+
+
+def test_golden_start_of_a_head():
+    """The random start of a new head, from its seed: part of what a message decodes to."""
+    head = initial_head("fc.weight", torch.Size([2, 3]), 7)
+    assert (head.flatten().double() * 2**25).tolist() == GOLDEN_HEAD
 
 
 @pytest.mark.parametrize(
