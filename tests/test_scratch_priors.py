@@ -8,8 +8,14 @@ import torch
 from transferbound import Prior
 from transferbound.errors import OutputError, PriorError
 from transferbound.priors import export_random
+from transferbound.priors._align import MomentAlignment
 
-SMALL = ["transferbound_lenet5", "transferbound_convnet", "transferbound_convnet_wide"]
+SMALL = [
+    "transferbound_lenet5",
+    "transferbound_convnet",
+    "transferbound_convnet_aligned",
+    "transferbound_convnet_wide",
+]
 
 
 @pytest.mark.parametrize("architecture", SMALL)
@@ -45,7 +51,7 @@ def test_the_seed_decides_and_nothing_else(tmp_path):
 def test_golden_fingerprint(tmp_path):
     """The same weights on every machine and library version."""
     prior = Prior.from_pretrained(str(export_random("transferbound_convnet", tmp_path / "prior", seed=0)))
-    assert prior.fingerprint.startswith("3c5209db069ef54a")
+    assert prior.fingerprint.startswith("777d20f9c209e622")
 
 
 def test_weights_have_he_variance(tmp_path):
@@ -84,3 +90,29 @@ def test_the_card_says_that_nothing_was_trained(tmp_path):
     assert "no training data" in (folder / "README.md").read_text()
     assert json.loads((folder / "config.json").read_text())["pretrained_cfg"]["tag"] == "random7"
     assert Prior.from_pretrained(str(folder)).licence == "cc0-1.0"
+
+
+def _bar(slant: float, shift: int) -> torch.Tensor:
+    """A vertical bar, sheared and moved, as [1, 1, 28, 28] with black at -1."""
+    image = torch.full((28, 28), -1.0)
+    for row in range(7, 21):
+        column = round(14 + shift + slant * (row - 14))
+        image[row, column - 1 : column + 2] = 1.0
+    return image[None, None]
+
+
+def test_alignment_takes_out_shift_and_slant():
+    align = MomentAlignment()
+    upright = align(_bar(0.0, 0))
+    changed = (_bar(0.4, 3) - _bar(0.0, 0)).abs().mean()
+    assert changed > 0.1
+    assert (align(_bar(0.4, 3)) - upright).abs().mean() < 0.25 * changed
+    assert (align(_bar(0.0, -4)) - upright).abs().max() < 0.05
+
+
+def test_alignment_of_nothing_and_in_float64():
+    align = MomentAlignment()
+    blank = torch.full((2, 1, 28, 28), -1.0)
+    assert torch.allclose(align(blank), blank, atol=1e-4)
+    bar = _bar(0.3, 2)
+    assert torch.allclose(align(bar.double()).float(), align(bar), atol=1e-4)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -22,10 +23,11 @@ from transferbound.features import CachedFeatures
 from transferbound.finetune.batches import epoch_batches
 from transferbound.finetune.numbers import round_down_coarsely
 from transferbound.finetune.optimizer import SharedAdam
+from transferbound.finetune.polish import SAMPLE_BATCHES, PolishResult, polish
 from transferbound.finetune.rate import bit_price, soft_bits
 from transferbound.finetune.settings import FinetuneSettings
 from transferbound.finetune.state import RunState
-from transferbound.quantize import Quantizer
+from transferbound.quantize import Quantizer, step_size
 from transferbound.subspace import SubspaceModel
 
 __all__ = ["Finetuner"]
@@ -86,6 +88,7 @@ class Finetuner:
         self.risk = 1.0
         self.loss = math.nan
         self.bits = 0.0
+        self.polished: PolishResult | None = None
         self.optimizer = SharedAdam([model.coordinates], lr=settings.learning_rate)
         self.optimizer.add_param_group({"params": [self.quantizer.log_step]})
         self._saved_at = time.monotonic()
@@ -116,7 +119,7 @@ class Finetuner:
         self._save()
         self.model.check_buffers()
         self._quantize_at(1.0)
-        return self.quantizer.integers(self.model.coordinates)
+        return self._polish(self.quantizer.integers(self.model.coordinates))
 
     @property
     def exponent(self) -> int:
@@ -185,6 +188,25 @@ class Finetuner:
         if self.quantizer.active and (self.bits == 0.0 or self.step % _REPORT_EVERY == 0):
             self.bits = self._message_bits()
 
+    def _polish(self, integers: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        if not self.settings.polish:
+            return integers
+        result = polish(
+            self.model,
+            self.data,
+            self._logits,
+            replace(self.header, step=self.exponent),
+            integers,
+            step_size(self.exponent),
+            delta=self.delta,
+            trials=self.settings.polish,
+            batch_size=self.batch_size,
+            accelerator=self.accelerator,
+            progress=self._shows(),
+        )
+        self.polished = result
+        return result.integers
+
     # Planning and reporting ------------------------------------------------------------------------
 
     def _maybe_plan(self, bar: Any) -> None:
@@ -200,7 +222,9 @@ class Finetuner:
         left = (self.deadline or time.monotonic() + 60 * self.settings.budget_minutes) - time.monotonic()
         # A step on features tells nothing of the whole model's speed.
         forward = self.features.seconds_per_row if self.features else _FORWARD_SHARE * each / self.batch_size
-        left -= forward * self.to_count
+        left -= forward * (
+            self.to_count + self.settings.polish * (self.data.n + 3 * SAMPLE_BATCHES * self.batch_size)
+        )
         steps = torch.tensor([round_down_coarsely(max(left / each, 1.0))], device=self.accelerator.device)
         if self.accelerator.num_processes > 1:
             steps = self.accelerator.reduce(steps, reduction="mean")

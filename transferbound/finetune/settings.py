@@ -28,6 +28,8 @@ class FinetuneSettings:
         initial_share: share of the coordinates that are not zero when quantization starts.
         threshold: rounding threshold of the grid (see :class:`transferbound.quantize.Quantizer`).
         rate: weight of the bits in the loss; 1 trades them against errors as the bound does.
+        polish: sets of changed integers that are tried on the whole training set after training, each kept
+            if the true bound falls (:mod:`transferbound.finetune.polish`); 0: none.
         seed: order of the data.
         mixed_precision: "no", "bf16" or "fp16", as for accelerate.
         save_seconds: a checkpoint is written at least this often.
@@ -46,6 +48,7 @@ class FinetuneSettings:
     initial_share: float = 0.6
     threshold: float = 0.5
     rate: float = 1.0
+    polish: int = 0
     seed: int = 0
     mixed_precision: str = "no"
     save_seconds: float = 20.0
@@ -66,6 +69,7 @@ class FinetuneSettings:
             "quantize_from", self.quantize_from, ordered, "between 0 and settle_from, which is at most 1"
         )
         _require("rate", self.rate, self.rate >= 0, "at least 0")
+        _require("polish", self.polish, self.polish >= 0, "at least 0")
         _require("seed", self.seed, self.seed >= 0, "at least 0")
         known = ("no", "bf16", "fp16")
         _require("mixed_precision", self.mixed_precision, self.mixed_precision in known, "no, bf16 or fp16")

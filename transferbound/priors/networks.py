@@ -15,6 +15,8 @@ import torch
 from timm.models import build_model_with_cfg, register_model
 from torch import nn
 
+from transferbound.priors._align import MomentAlignment
+
 __all__ = ["ConvNet", "LeNet5"]
 
 _SIDE = 28
@@ -72,9 +74,10 @@ class LeNet5(_Classifier):
 
 
 class ConvNet(_Classifier):
-    """3 x 3 convolutions, each with group normalization and ReLU, and max pooling after all but the last.
+    """Three or more convolutions, each with max pooling (but the last), group normalization and ReLU.
 
-    The last map (7 x 7 pixels for two poolings) is averaged down to ``grid`` x ``grid`` places.
+    The first kernel is 5 x 5, the others 3 x 3. The last map (7 x 7 pixels after two poolings) is averaged down to
+    ``grid`` x ``grid`` places, which the linear head sees.
 
     Args:
         num_classes: outputs.
@@ -82,6 +85,7 @@ class ConvNet(_Classifier):
         widths: channels of each convolution.
         groups: groups of each normalization.
         grid: side of the pooled map that the head sees.
+        align: centre and deskew each image first (:class:`MomentAlignment`).
     """
 
     def __init__(
@@ -91,12 +95,16 @@ class ConvNet(_Classifier):
         widths: Sequence[int] = (16, 32, 32),
         groups: int = 4,
         grid: int = 3,
+        align: bool = False,
         **_: Any,
     ) -> None:
         super().__init__()
         ends = [in_chans, *widths]
+        kernels = [5] + [3] * (len(widths) - 1)
+        self.align = MomentAlignment() if align else nn.Identity()
         self.convs = nn.ModuleList(
-            nn.Conv2d(first, second, 3, padding=1, bias=False) for first, second in itertools.pairwise(ends)
+            nn.Conv2d(first, second, kernel, padding=kernel // 2, bias=False)
+            for (first, second), kernel in zip(itertools.pairwise(ends), kernels, strict=True)
         )
         self.norms = nn.ModuleList(nn.GroupNorm(groups, width) for width in widths)
         self.grid = grid
@@ -104,11 +112,16 @@ class ConvNet(_Classifier):
         self.reset_classifier(num_classes)
 
     def forward_features(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.align(x)
+        last = len(self.convs) - 1
         for place, (conv, norm) in enumerate(zip(self.convs, self.norms, strict=True)):
-            if place:
-                x = torch.nn.functional.max_pool2d(x, 2)
-            x = torch.relu(norm(conv(x)))
-        return torch.nn.functional.adaptive_avg_pool2d(x, self.grid).flatten(1)
+            x = conv(x)
+            if place < last:
+                x = nn.functional.max_pool2d(
+                    x, 2
+                )  # before the norm: a quarter of the work, and it is monotone
+            x = torch.relu(norm(x))
+        return nn.functional.adaptive_avg_pool2d(x, self.grid).flatten(1)
 
 
 def _register(name: str, model: type[_Classifier], **arguments: Any) -> None:
@@ -133,4 +146,6 @@ def _register(name: str, model: type[_Classifier], **arguments: Any) -> None:
 
 _register("lenet5", LeNet5)
 _register("convnet", ConvNet)
+_register("convnet_aligned", ConvNet, align=True)
 _register("convnet_wide", ConvNet, widths=(32, 64, 64))
+_register("convnet_wide_aligned", ConvNet, widths=(32, 64, 64), align=True)

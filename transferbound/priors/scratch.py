@@ -10,6 +10,7 @@ import json
 import math
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import timm
@@ -73,7 +74,9 @@ def export_random(
             f"{architecture} has buffers ({', '.join(buffers[:3])}) that a random start leaves without a value; "
             "choose an architecture with group or layer normalization"
         )
-    head = {f"{name}.weight" for name in _classifier_names(model)}
+    own: Any = model.pretrained_cfg
+    classifier = own.get("classifier", "fc")
+    head = {f"{name}.weight" for name in ([classifier] if isinstance(classifier, str) else classifier)}
     tensors = {
         name: _start(name, value, seed, is_head=name in head) for name, value in model.state_dict().items()
     }
@@ -91,7 +94,7 @@ def export_random(
             "mean": [0.5] * channels,
             "std": [0.5] * channels,
             "num_classes": num_classes,
-            "classifier": model.pretrained_cfg.get("classifier", "fc"),
+            "classifier": classifier,
         },
     }
     parameters = sum(value.numel() for value in tensors.values())
@@ -101,11 +104,6 @@ def export_random(
         card = _CARD.format(architecture=architecture, seed=seed, parameters=parameters)
         (partial / "README.md").write_text(card, encoding="utf-8")
     return Path(folder)
-
-
-def _classifier_names(model: torch.nn.Module) -> tuple[str, ...]:
-    names = model.pretrained_cfg.get("classifier", "fc")
-    return (names,) if isinstance(names, str) else tuple(names)
 
 
 def _start(name: str, like: torch.Tensor, seed: int, is_head: bool) -> torch.Tensor:
