@@ -176,6 +176,21 @@ def test_repeated_rows_are_said(tmp_path: Path) -> None:
     assert "WARNING: 80 of the 100 rows repeat an earlier one" in verdict.text()
 
 
+def test_rows_inside_rows_are_said(tiny_bert: Path, tmp_path: Path) -> None:
+    """As in SST-2: sentences, and phrases cut out of them as rows of their own."""
+    sentences = [f"the {word} film is very good and not dull at all" for word in ("sad", "great", "funny")]
+    phrases = [" ".join(text.split()[start : start + 4]) for text in sentences for start in range(4)]
+    rows = {"text": sentences + phrases, "label": [i % 2 for i in range(15)]}
+    data = LabelledData.load(str(save_rows(tmp_path / "data", rows)))
+    settings = replace(QUICK, subspace=SubspaceConfig("film", dim=10), input_size=None)
+    certify(str(tiny_bert), data, tmp_path / "out", settings, progress=False)
+    verdict = verify(tmp_path / "out")
+    assert verdict.holds
+    assert "WARNING: 12 of the 15 rows stand word for word inside a longer row" in verdict.text()
+    card = (tmp_path / "out" / "README.md").read_text(encoding="utf-8")
+    assert "> **Warning.** 12 of the 15 rows" in card
+
+
 def test_a_certificate_of_another_form_is_not_written(
     run: Callable[..., Certificate], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
