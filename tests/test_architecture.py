@@ -33,7 +33,7 @@ ALLOWED = {
     "schema": {"errors"},
     "statement": {
         *("errors", "accounting", "assumptions", "bounds", "data", "encode", "evaluate", "predictor"),
-        *("priors", "quantize", "schema"),
+        *("paper_code", "priors", "quantize", "schema"),
     },
     # Its repr rounds as the report does, by an import at the time of use.
     "certificate": {"errors", "codec", "files", "schema", "report"},

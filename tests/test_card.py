@@ -64,6 +64,7 @@ def test_the_text_says_bound_assumptions_and_account(folder: Path) -> None:
         assert f"| {cost['field']} |" in text
     assert "A held-out" not in text
     assert percent_up(content["comparison"]["holdout_tenth"]["bound"]) in text
+    assert f"{content['comparison']['paper_code']['bits']:.1f} bits for the same integers" in text
 
 
 def test_bounds_are_rounded_up_everywhere(folder: Path) -> None:

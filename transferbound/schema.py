@@ -113,6 +113,7 @@ _FORM: dict[str, Any] = {
         "majority_class": (str,),
         "majority_class_error": _NUMBER,
         "holdout_tenth": {"n": (int,), "errors": (int,), "bound": _NUMBER},
+        "paper_code": {"bits": _NUMBER, "occam_kl": _NUMBER},
     },
     "evaluation": {
         "test": _OrNull({"split": (str,), "sha256": (str,), "n": (int,), "errors": (int,), "error": _NUMBER})

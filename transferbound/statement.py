@@ -20,6 +20,7 @@ from transferbound.data import LabelledData
 from transferbound.encode import EncodedData, encode
 from transferbound.errors import DataError
 from transferbound.evaluate import ErrorCount, count_errors
+from transferbound.paper_code import paper_bits
 from transferbound.predictor import Predictor, decode_predictor
 from transferbound.priors import Prior
 from transferbound.quantize import step_size
@@ -75,7 +76,7 @@ def make_statement(
         "dataset": data.to_dict() | {"overlap": data.duplicates()},
         "decoder": _decoder(prior, data, predictor),
         "message": _message(message, predictor),
-        "comparison": _comparison(data, count, confidence),
+        "comparison": _comparison(data, count, confidence) | {"paper_code": _paper_code(predictor, risk)},
         "evaluation": {"test": _test(predictor, data, test, how)},
         "independence": independence,
     }
@@ -149,6 +150,13 @@ def _comparison(data: LabelledData, count: ErrorCount, confidence: float) -> dic
             "bound": float(holdout(errors, held_out, failure_probability(confidence))),
         },
     }
+
+
+def _paper_code(predictor: Predictor, risk: dict[str, Any]) -> dict[str, Any]:
+    """The same integers under the 2022 paper's code, and the kl form that its bits would give."""
+    bits = paper_bits(predictor.integers, predictor.header.levels)
+    delta = failure_probability(risk["confidence"])
+    return {"bits": float(bits), "occam_kl": float(occam_kl(risk["train_error"], risk["n"], bits, delta))}
 
 
 def _test(
