@@ -1,0 +1,35 @@
+"""FashionMNIST by transfer from MNIST: the same small network, trained in full on the other data set first."""
+
+import sys
+from pathlib import Path
+
+from _recipe import Options, Recipe, main
+from _small import trained_elsewhere, variant
+
+from transferbound import CertifySettings, FinetuneSettings, SubspaceConfig
+
+ARCHITECTURE, SEED = "transferbound_convnet", 0
+SOURCE = "ylecun/mnist"
+
+
+def prior(folder: Path, options: Options) -> str:
+    rows = 1500 if options.quick else None
+    return trained_elsewhere(folder, ARCHITECTURE, SEED, options.source or SOURCE, hub_id=SOURCE, rows=rows)
+
+
+RECIPE = Recipe(
+    name="fashion_mnist_from_mnist",
+    task="FashionMNIST, transfer from MNIST",
+    dataset="zalando-datasets/fashion_mnist",
+    prior=prior,
+    published=28.2,
+    settings=CertifySettings(
+        subspace=SubspaceConfig("hashed", 1000),
+        finetune=FinetuneSettings(epochs=20, batch_size=64, learning_rate=0.2, quantize_from=0.1, polish=40),
+        **variant(ARCHITECTURE, SEED),
+    ),
+    note="The published figure is a transfer from CIFAR-10 with ResNet-20.",
+)
+
+if __name__ == "__main__":
+    sys.exit(main(RECIPE))

@@ -1,0 +1,33 @@
+"""FashionMNIST from a random initialization: a small convolutional network."""
+
+import sys
+from pathlib import Path
+
+from _recipe import Options, Recipe, main
+from _small import random_start, variant
+
+from transferbound import CertifySettings, FinetuneSettings, SubspaceConfig
+
+ARCHITECTURE, SEED = "transferbound_convnet", 0
+
+
+def prior(folder: Path, options: Options) -> str:
+    return random_start(folder, ARCHITECTURE, SEED)
+
+
+RECIPE = Recipe(
+    name="fashion_mnist_scratch",
+    task="FashionMNIST, random initialization",
+    dataset="zalando-datasets/fashion_mnist",
+    prior=prior,
+    published=32.8,
+    settings=CertifySettings(
+        subspace=SubspaceConfig("hashed", 1000),
+        finetune=FinetuneSettings(epochs=20, batch_size=64, learning_rate=0.2, quantize_from=0.1, polish=40),
+        **variant(ARCHITECTURE, SEED),
+    ),
+    note="A convolutional network of 17,274 parameters.",
+)
+
+if __name__ == "__main__":
+    sys.exit(main(RECIPE))

@@ -1,0 +1,35 @@
+"""MNIST by transfer from FashionMNIST: the same small network, trained in full on the other data set first."""
+
+import sys
+from pathlib import Path
+
+from _recipe import Options, Recipe, main
+from _small import trained_elsewhere, variant
+
+from transferbound import CertifySettings, FinetuneSettings, SubspaceConfig
+
+ARCHITECTURE, SEED = "transferbound_convnet_aligned", 0
+SOURCE = "zalando-datasets/fashion_mnist"
+
+
+def prior(folder: Path, options: Options) -> str:
+    rows = 1500 if options.quick else None
+    return trained_elsewhere(folder, ARCHITECTURE, SEED, options.source or SOURCE, hub_id=SOURCE, rows=rows)
+
+
+RECIPE = Recipe(
+    name="mnist_from_fashion_mnist",
+    task="MNIST, transfer from FashionMNIST",
+    dataset="ylecun/mnist",
+    prior=prior,
+    published=9.0,
+    settings=CertifySettings(
+        subspace=SubspaceConfig("hashed", 2000),
+        finetune=FinetuneSettings(epochs=20, batch_size=64, learning_rate=0.2, quantize_from=0.1, polish=40),
+        **variant(ARCHITECTURE, SEED),
+    ),
+    note="The published figure is a transfer from SVHN. The network's first layer aligns each digit by its moments.",
+)
+
+if __name__ == "__main__":
+    sys.exit(main(RECIPE))

@@ -1,0 +1,33 @@
+"""MNIST from a random initialization: a small convolutional network on moment-aligned digits."""
+
+import sys
+from pathlib import Path
+
+from _recipe import Options, Recipe, main
+from _small import random_start, variant
+
+from transferbound import CertifySettings, FinetuneSettings, SubspaceConfig
+
+ARCHITECTURE, SEED = "transferbound_convnet_aligned", 0
+
+
+def prior(folder: Path, options: Options) -> str:
+    return random_start(folder, ARCHITECTURE, SEED)
+
+
+RECIPE = Recipe(
+    name="mnist_scratch",
+    task="MNIST, random initialization",
+    dataset="ylecun/mnist",
+    prior=prior,
+    published=11.6,
+    settings=CertifySettings(
+        subspace=SubspaceConfig("hashed", 2000),
+        finetune=FinetuneSettings(epochs=20, batch_size=64, learning_rate=0.2, quantize_from=0.1, polish=20),
+        **variant(ARCHITECTURE, SEED),
+    ),
+    note="A convolutional network whose first, fixed layer centres, deskews and scales each digit by its own moments.",
+)
+
+if __name__ == "__main__":
+    sys.exit(main(RECIPE))

@@ -1,0 +1,139 @@
+"""Writes the results page and its figure from the results table: ``python recipes/results.py``."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import matplotlib.figure
+
+from transferbound.files import write_text
+from transferbound.report.numbers import percent, percent_up
+
+ROOT = Path(__file__).resolve().parent.parent
+_FIGURE = "figures/bound_vs_bits.png"
+_COLUMNS = (
+    *("task", "bound", "published", "train error", "test error", "bits", "n", "d", "kind"),
+    *("held-out tenth", "minutes x cores"),
+)
+
+
+_INTRODUCTION = """Written by `python recipes/results.py` from `results.json`, to which every recipe adds its row. Each
+bound holds with 95 % confidence, spends no held-out data, and was verified in a fresh process; its certificate and card
+lie in the folder of its name. "Published" is the 2022 paper (Lotfi et al., arXiv 2211.13609), data-independent prior.
+"Held-out tenth" is what counting errors on a tenth of the same data would certify if the error there were the training
+error: usually less, and it costs that tenth. Test errors are for the report; nothing was chosen by them."""
+
+
+def page(rows: list[dict[str, Any]], ablations: list[dict[str, Any]]) -> str:
+    """The page as Markdown."""
+    lines = [
+        "# Results",
+        "",
+        _INTRODUCTION,
+        "",
+        "| " + " | ".join(_COLUMNS) + " |",
+        "|" + " --- |" * len(_COLUMNS),
+        *(_line(row) for row in rows),
+        "",
+        f"![Bound against bits]({_FIGURE})",
+        "",
+    ]
+    notes = [f"- [{row['name']}]({row['name']}/README.md): {row['note']}" for row in rows if row["note"]]
+    lines += ["## Notes", "", *notes, ""] if notes else []
+    if ablations:
+        lines += _ablation(ablations)
+    return "\n".join(lines)
+
+
+def _line(row: dict[str, Any]) -> str:
+    cells = (
+        f"[{row['task']}]({row['name']}/README.md)",
+        f"**{percent_up(row['risk_bound'])}**",
+        "none known" if row["published"] is None else f"{row['published']:.1f} %",
+        percent(row["train_error"]),
+        "" if row["test_error"] is None else percent(row["test_error"]),
+        f"{row['message_bits']:,.0f}",
+        f"{row['n']:,}",
+        f"{row['dim']:,}",
+        row["kind"],
+        percent_up(row["holdout_tenth"]),
+        f"{row['minutes']:.0f} x {row['cores']}",
+    )
+    return "| " + " | ".join(cells) + " |"
+
+
+def _ablation(rows: list[dict[str, Any]]) -> list[str]:
+    """One table a task: each variant against the full method of the same length of training."""
+    lines = ["## What each idea buys", ""]
+    lines += ["Written by `python recipes/ablation.py`; each line changes one thing.", ""]
+    for task in sorted({row["task"] for row in rows}):
+        ours = [row for row in rows if row["task"] == task]
+        full = ours[0]
+        lines += [
+            f"### {task}",
+            "",
+            "| variant | bound | points lost | bits | train error |",
+            "|" + " --- |" * 5,
+        ]
+        lines += [
+            f"| {row['variant']} | {percent_up(row['risk_bound'])} | "
+            f"{100 * (row['risk_bound'] - full['risk_bound']):+.2f} | {row['message_bits']:,.0f} | "
+            f"{percent(row['train_error'])} |"
+            for row in ours
+        ]
+        lines += [""]
+    return lines
+
+
+def draw(rows: list[dict[str, Any]], path: Path) -> None:
+    """Bound against bits for each task; the published figure as a line at its height."""
+    figure = matplotlib.figure.Figure(figsize=(7.5, 4.5), layout="constrained")
+    axes = figure.subplots()
+    for number, row in enumerate(rows):
+        colour = f"C{number % 10}"
+        bits = row["message_bits"]
+        axes.plot(bits, 100 * row["risk_bound"], "o", color=colour)
+        axes.plot(bits, 100 * row["train_error"], "_", color=colour, markersize=9)
+        axes.vlines(bits, 100 * row["train_error"], 100 * row["risk_bound"], color=colour, linewidth=1)
+        if row["published"] is not None:
+            axes.plot(bits, row["published"], "x", color=colour)
+        axes.annotate(
+            row["task"],
+            (bits, 100 * row["risk_bound"]),
+            xytext=(5, 4),
+            textcoords="offset points",
+            fontsize=7,
+        )
+    axes.plot([], [], "o", color="grey", label="error bound, 95 %")
+    axes.plot([], [], "_", color="grey", label="training error")
+    axes.plot([], [], "x", color="grey", label="published bound (2022)")
+    axes.set(xlabel="message, bits", ylabel="error, %", ylim=(0, None), xlim=(0, None))
+    axes.legend(fontsize=8)
+    axes.spines[["top", "right"]].set_visible(False)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=150)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Reads the tables, writes README.md and the figure beside them."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--cards", type=Path, default=ROOT / "model_cards", help="folder of results.json")
+    cards = parser.parse_args(argv).cards
+    table = cards / "results.json"
+    if not table.exists():
+        print(f"error: {table} is not there; run a recipe first", file=sys.stderr)
+        return 2
+    rows = json.loads(table.read_text(encoding="utf-8"))
+    ablations = cards / "ablation.json"
+    changes = json.loads(ablations.read_text(encoding="utf-8")) if ablations.exists() else []
+    draw(rows, cards / _FIGURE)
+    write_text(cards / "README.md", page(rows, changes))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

