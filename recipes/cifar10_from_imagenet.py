@@ -13,9 +13,9 @@ RECIPE = Recipe(
     prior="timm/tf_efficientnet_lite0.in1k",
     published=35.1,
     settings=CertifySettings(
-        subspace=SubspaceConfig("film", 2000, head_scale=8),
+        subspace=SubspaceConfig("film", 1500, head_scale=8),
         input_size=64,
-        finetune=FinetuneSettings(epochs=6, learning_rate=0.02, quantize_from=0.2),
+        finetune=FinetuneSettings(epochs=6, learning_rate=0.01, quantize_from=0.2),
     ),
     note="Images of 64 x 64 pixels, so that two cores do it in three hours. The published figure is EfficientNet-B0.",
 )

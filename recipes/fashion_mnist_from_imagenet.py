@@ -13,9 +13,9 @@ RECIPE = Recipe(
     prior="timm/tf_efficientnet_lite0.in1k",
     published=28.2,
     settings=CertifySettings(
-        subspace=SubspaceConfig("film", 2000, head_scale=8),
+        subspace=SubspaceConfig("film", 1500, head_scale=8),
         input_size=40,
-        finetune=FinetuneSettings(epochs=9, learning_rate=0.02, quantize_from=0.2),
+        finetune=FinetuneSettings(epochs=9, learning_rate=0.01, quantize_from=0.2),
     ),
     note="The published figure is a transfer from CIFAR-10 with ResNet-20.",
 )

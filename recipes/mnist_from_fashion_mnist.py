@@ -25,7 +25,7 @@ RECIPE = Recipe(
     published=9.0,
     settings=CertifySettings(
         subspace=SubspaceConfig("hashed", 2000),
-        finetune=FinetuneSettings(epochs=20, batch_size=64, learning_rate=0.2, quantize_from=0.1, polish=40),
+        finetune=FinetuneSettings(epochs=20, batch_size=64, learning_rate=0.2, quantize_from=0.1, polish=24),
         **variant(ARCHITECTURE, SEED),
     ),
     note="The published figure is a transfer from SVHN. The network's first layer aligns each digit by its moments.",
