@@ -6,6 +6,7 @@ import inspect
 import io
 import json
 import pickle
+import shutil
 import warnings
 import weakref
 
@@ -258,10 +259,13 @@ def test_channels_last_is_the_same_map():
     assert model.model.features[3].weight.is_contiguous(memory_format=torch.channels_last)
 
 
-def test_compiled_model():
+@pytest.mark.parametrize("backend", ["aot_eager", pytest.param("inductor", marks=pytest.mark.long)])
+def test_compiled_model(backend):
+    if backend == "inductor" and shutil.which("g++") is None:
+        pytest.skip("torch's default compiler needs a C++ compiler")
     expected = gradient(wrapped(quantizer=Rounding()))
     model = wrapped(quantizer=Rounding())
-    compiled = torch.compile(model, backend="aot_eager")
+    compiled = torch.compile(model, backend=backend)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the compiler's own deprecations
         first = gradient(compiled)
