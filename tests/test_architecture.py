@@ -38,6 +38,10 @@ ALLOWED = {
     # Its repr rounds as the report does, by an import at the time of use.
     "certificate": {"errors", "codec", "files", "schema", "report"},
     "report": {"errors", "bounds", "certificate", "files", "plan", "schema"},
+    "search": {
+        *("errors", "files", "accounting", "bounds", "certificate", "certification", "data", "encode"),
+        *("finetune", "independence", "predictor", "priors"),
+    },
 }
 # The rooms at the end put the others together.
 ENDS = {"certification", "verification", "demo", "_bound_command", "cli", "__init__"}
@@ -48,6 +52,7 @@ PARTS = {
     "_near_duplicates": "independence",
     "_prior_split": "independence",
     "_bound_options": "cli",
+    "_search": "search",
 }
 
 

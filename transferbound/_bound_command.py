@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
-from transferbound.accounting import Header
+from transferbound._search_grid import parse_grid
 from transferbound.bounds.confidence import failure_probability
 from transferbound.certificate import Certificate, check_out
 from transferbound.certification import CertifySettings, certify, default_dim
 from transferbound.data import LabelledData
 from transferbound.errors import ArgumentError, DataError
 from transferbound.finetune import FinetuneSettings
+from transferbound.predictor import header_for
 from transferbound.priors import Prior
+from transferbound.search import check_candidates, search
 from transferbound.subspace import SubspaceConfig
 
 __all__ = ["BoundRequest", "run_bound"]
@@ -60,11 +64,41 @@ class BoundRequest:
     allow_dependence: bool
     restart: bool
     cache_features: bool = True
+    search: list[str] | None = None
+    search_share: float = 0.3
 
 
 def run_bound(request: BoundRequest, progress: bool = True) -> Certificate:
-    """Checks the options before anything is loaded, loads prior and data, and certifies."""
+    """Checks the options before anything is loaded, loads prior and data, searches if asked to, and certifies."""
     failure_probability(request.confidence)
+    grid = parse_grid(request.search or ())
+    settings = [_settings(request, point, default=1000) for point in grid]
+    for one in settings:
+        _check_header(one)
+    if request.search:
+        check_candidates(settings, request.search_share)
+    check_out(request.out)
+    prior = Prior.from_pretrained(request.prior, revision=request.revision)
+    data = _load(request, request.split)
+    part = None if request.prior_split is None else _load(request, request.prior_split)
+    settings = [_settings(request, point, default=default_dim(data.n_units)) for point in grid]
+    shared: dict[str, Any] = {
+        "test": _test(request, [data] if part is None else [data, part]),
+        "pretraining": request.pretraining_data,
+        "prior_split": part,
+        "allow_dependence": request.allow_dependence,
+        "progress": progress,
+    }
+    chosen = settings[0]
+    if request.search:
+        chosen = search(prior, data, settings, request.out, share=request.search_share, **shared).settings
+    return certify(prior, data, request.out, chosen, **shared)
+
+
+def _settings(request: BoundRequest, point: Mapping[str, Any], default: int) -> CertifySettings:
+    """The options, changed to those of a ``point`` of the search's grid; ``default`` is d where none is named."""
+    more = {name: value for name, value in point.items() if name not in BoundRequest.__dataclass_fields__}
+    request = replace(request, **{name: value for name, value in point.items() if name not in more})
     candidate, candidates = parse_candidate(request.candidate)
     finetune = FinetuneSettings(
         epochs=request.epochs,
@@ -74,14 +108,10 @@ def run_bound(request: BoundRequest, progress: bool = True) -> Certificate:
         rate=request.rate,
         seed=request.training_seed,
         mixed_precision=request.mixed_precision,
+        **more,
     )
-    _check_choices(request)
-    check_out(request.out)
-    prior = Prior.from_pretrained(request.prior, revision=request.revision)
-    data = _load(request, request.split)
-    part = None if request.prior_split is None else _load(request, request.prior_split)
-    settings = CertifySettings(
-        subspace=_subspace(request, request.dim or default_dim(data.n_units)),
+    return CertifySettings(
+        subspace=_subspace(request, default if request.dim is None else request.dim),
         levels=request.levels,
         input_size=request.input_size,
         head_seed=request.head_seed,
@@ -92,17 +122,6 @@ def run_bound(request: BoundRequest, progress: bool = True) -> Certificate:
         cache_features=request.cache_features,
         finetune=finetune,
     )
-    return certify(
-        prior,
-        data,
-        request.out,
-        settings,
-        test=_test(request, [data] if part is None else [data, part]),
-        pretraining=request.pretraining_data,
-        prior_split=part,
-        allow_dependence=request.allow_dependence,
-        progress=progress,
-    )
 
 
 def _subspace(request: BoundRequest, dim: int) -> SubspaceConfig:
@@ -112,19 +131,14 @@ def _subspace(request: BoundRequest, dim: int) -> SubspaceConfig:
     )
 
 
-def _check_choices(request: BoundRequest) -> None:
-    """The header's own checks, on the options as they stand; the default dimension is known later."""
-    config = _subspace(request, request.dim or 1000)
-    Header(
-        kind=config.kind,
-        dim=config.dim,
-        seed=config.seed,
-        levels=request.levels,
-        input_size=request.input_size or 0,
-        head_seed=request.head_seed,
-        head_scale=request.head_scale,
-        rank=config.rank if "lora" in config.terms else 0,
-        modules=request.modules,
+def _check_header(settings: CertifySettings) -> None:
+    """The header's own checks, on the options as they stand; some defaults are known later."""
+    assert settings.subspace is not None
+    header_for(
+        settings.subspace,
+        levels=settings.levels,
+        input_size=settings.input_size or 0,
+        head_seed=settings.head_seed,
     )
 
 

@@ -118,4 +118,20 @@ CacheFeatures = Annotated[
     ),
 ]
 
+Search = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="KEY=V1,V2,...",
+        help="Try these values in short pilot runs and train the best in full; give it several times for a grid of "
+        "at most 64 points. It overrides the plain option of that name. Keys that the message pays for: dim, levels, "
+        "kind, head-scale, input-size, seed, head-seed, rank; free ones: learning-rate, batch-size, rate, "
+        "training-seed, threshold, initial-share, step-rate, quantize-from, settle-from.",
+    ),
+]
+
+SearchShare = Annotated[
+    float,
+    typer.Option(help="Part of the epochs, or of the minutes, that goes to the pilots, in equal parts."),
+]
+
 Restart = Annotated[bool, typer.Option(help="Throw an unfinished run of this output folder away.")]

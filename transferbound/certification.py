@@ -32,7 +32,16 @@ from transferbound.report.card import write_card
 from transferbound.statement import make_statement
 from transferbound.subspace import SubspaceConfig, SubspaceModel
 
-__all__ = ["CertifySettings", "certify", "default_dim", "default_input_size"]
+__all__ = [
+    "CertifySettings",
+    "certify",
+    "check_together",
+    "default_dim",
+    "default_input_size",
+    "finetuner_for",
+    "header_of",
+    "subspace_model",
+]
 
 DEFAULT_HEAD_SCALE = 8
 """A new head starts from zero and has the longest way to go: its part of the offset counts 16-fold."""
@@ -54,6 +63,8 @@ class CertifySettings:
         restart: throw away an unfinished run of the same output folder.
         cache_features: where the subspace touches nothing before the head, compute what enters the head once,
             keep it in the cache folder, and train on that (:mod:`transferbound.features`).
+        search: what :func:`transferbound.search.search` tried before it chose these settings; recorded under
+            ``unverified.training``.
     """
 
     subspace: SubspaceConfig | None = None
@@ -66,6 +77,7 @@ class CertifySettings:
     restart: bool = False
     cache_features: bool = True
     finetune: FinetuneSettings = field(default_factory=FinetuneSettings)
+    search: dict[str, Any] | None = field(default=None, hash=False)
 
 
 def certify(
@@ -107,7 +119,7 @@ def certify(
     prior = Prior.from_pretrained(prior) if isinstance(prior, str) else prior
     data = LabelledData.load(data) if isinstance(data, str) else data
     part = data.other_split(prior_split) if isinstance(prior_split, str) else prior_split
-    _check_together(prior, data, test, part)
+    check_together(prior, data, test, part)
     independence = check_independence(prior, data, pretraining, override=allow_dependence, prior_split=part)
     accelerator = Accelerator(mixed_precision=settings.finetune.mixed_precision)
     trained = _train(
@@ -142,9 +154,10 @@ def certify(
     return certificate
 
 
-def _check_together(
+def check_together(
     prior: Prior, data: LabelledData, test: LabelledData | None, part: LabelledData | None
 ) -> None:
+    """Refuses a prior that cannot read the data, and a test split that is no test. Raises TransferboundError."""
     check_modality(prior, data)
     if test is None:
         return
@@ -180,7 +193,8 @@ def default_input_size(prior: Prior, data: LabelledData) -> int:
     return size if size < prior.input_size else 0
 
 
-def _header(settings: CertifySettings, prior: Prior, data: LabelledData) -> Header:
+def header_of(settings: CertifySettings, prior: Prior, data: LabelledData) -> Header:
+    """What a message of these settings says beside its integers; the lattice step is known after training."""
     config = settings.subspace or SubspaceConfig(
         kind="film", dim=default_dim(data.n_units), head_scale=DEFAULT_HEAD_SCALE
     )
@@ -194,9 +208,10 @@ def _header(settings: CertifySettings, prior: Prior, data: LabelledData) -> Head
     )
 
 
-def _subspace_model(
+def subspace_model(
     prior: Prior, data: LabelledData, header: Header, settings: CertifySettings
 ) -> SubspaceModel:
+    """The model to train. Raises SubspaceError or PriorError where the header does not fit the prior."""
     module = prior.build(data.num_classes, head_seed=header.head_seed, input_size=header.input_size)
     quantizer = Quantizer(header.levels, threshold=settings.finetune.threshold)
     head = prior.head_parameters(data.num_classes)
@@ -224,10 +239,45 @@ def _train(
     deadline: float,
     to_count: int,
 ) -> _Trained:
-    header = _header(settings, prior, data)
-    model = _subspace_model(prior, data, header, settings)  # before any state is written: it may not fit
+    header = header_of(settings, prior, data)
+    model = subspace_model(prior, data, header, settings)  # before any state is written: it may not fit
     encoded = encode(prior.preprocessing(header.input_size), data, progress=progress)
     state = _state(target, prior, data, header, settings)
+    finetuner = finetuner_for(
+        prior,
+        data,
+        encoded,
+        model,
+        header,
+        settings,
+        accelerator=accelerator,
+        progress=progress,
+        deadline=deadline,
+        to_count=to_count,
+        state=state,
+    )
+    integers = finetuner.run()
+    contexts = model.projection.contexts()
+    header = cheapest(with_step(header, finetuner.exponent), integers, contexts)
+    message = encode_message(header, integers, contexts)
+    return _Trained(message, encoded, _training(settings, finetuner), state)
+
+
+def finetuner_for(
+    prior: Prior,
+    data: LabelledData,
+    encoded: EncodedData,
+    model: SubspaceModel,
+    header: Header,
+    settings: CertifySettings,
+    *,
+    accelerator: Accelerator,
+    progress: bool,
+    deadline: float,
+    to_count: int = 0,
+    state: RunState | None = None,
+) -> Finetuner:
+    """The finetuner of these settings, on cached features where they apply. Arguments as for ``Finetuner``."""
     model.to(accelerator.device)
     features = None
     if settings.cache_features:
@@ -239,7 +289,7 @@ def _train(
             progress=progress,
             deadline=None if settings.finetune.epochs else deadline,
         )
-    finetuner = Finetuner(
+    return Finetuner(
         model,
         encoded,
         header,
@@ -252,11 +302,6 @@ def _train(
         features=features,
         to_count=to_count,
     )
-    integers = finetuner.run()
-    contexts = model.projection.contexts()
-    header = cheapest(with_step(header, finetuner.exponent), integers, contexts)
-    message = encode_message(header, integers, contexts)
-    return _Trained(message, encoded, _training(settings, finetuner), state)
 
 
 def _state(
@@ -273,6 +318,8 @@ def _state(
         "finetune": finetune,
         "confidence": settings.confidence,
     }
+    if settings.search is not None:
+        what["search"] = settings.search
     return RunState(target.with_name(target.name + ".partial"), what, restart=settings.restart)
 
 
@@ -281,7 +328,8 @@ def _training(settings: CertifySettings, finetuner: Finetuner) -> dict[str, Any]
     for key in ("budget_minutes", "epochs", "save_seconds"):
         training.pop(key)
     steps = finetuner.total_steps or 0
-    return training | {"steps": steps, "epochs": round(steps / finetuner.per_epoch, 3)}
+    training |= {"steps": steps, "epochs": round(steps / finetuner.per_epoch, 3)}
+    return training if settings.search is None else training | {"search": settings.search}
 
 
 def _versions() -> dict[str, str]:

@@ -97,6 +97,8 @@ def bound(
     pretraining_data: options.PretrainingData = None,
     allow_dependence: options.AllowDependence = False,
     cache_features: options.CacheFeatures = True,
+    search: options.Search = None,
+    search_share: options.SearchShare = 0.3,
     restart: options.Restart = False,
     json_: _Json = False,
     quiet: _Quiet = False,

@@ -14,9 +14,12 @@ from safetensors.torch import save_file
 from transferbound.errors import OutputError
 from transferbound.files import read_json, write_json
 
-__all__ = ["RunState"]
+__all__ = ["SEARCH_FILE", "RunState", "check_same", "holds_run", "remove_state"]
 
 _SETTINGS = "run.json"
+SEARCH_FILE = "search.json"
+"""What a search before the run has found so far; it belongs to a run whose settings hold a ``search``."""
+
 _CHECKPOINT = "checkpoint.safetensors"
 
 
@@ -38,7 +41,9 @@ class RunState:
         if restart:
             self.remove()
         if (folder / _SETTINGS).exists():
-            self._check_same(read_json(folder / _SETTINGS))
+            check_same(folder, read_json(folder / _SETTINGS), self._settings)
+        elif (folder / SEARCH_FILE).exists() and "search" not in self._settings:
+            check_same(folder, {"search": None}, {})
         else:
             try:
                 folder.mkdir(parents=True, exist_ok=True)
@@ -80,17 +85,38 @@ class RunState:
 
     def remove(self) -> None:
         """Deletes the state. Only the files that a run writes are touched."""
-        for name in (_SETTINGS, _CHECKPOINT, _CHECKPOINT + ".partial", _SETTINGS + ".partial"):
-            (self.folder / name).unlink(missing_ok=True)
-        if self.folder.is_dir() and not any(self.folder.iterdir()):
-            self.folder.rmdir()
+        remove_state(self.folder)
 
-    def _check_same(self, old: Any) -> None:
-        if old == self._settings:
-            return
-        keys = sorted(set(old) | set(self._settings)) if isinstance(old, dict) else []
-        differ = [key for key in keys if old.get(key) != self._settings.get(key)]
-        raise OutputError(
-            f"{self.folder} holds an unfinished run with other settings ({', '.join(differ) or 'unreadable'} "
-            "differ); repeat its command to finish it, pass --restart to throw it away, or choose another --out"
-        )
+
+def remove_state(folder: Path) -> None:
+    """Deletes the state of a run, and of the search before it, from ``folder``; other files stay."""
+    for name in (_SETTINGS, _CHECKPOINT, _CHECKPOINT + ".partial", _SETTINGS + ".partial", SEARCH_FILE):
+        (folder / name).unlink(missing_ok=True)
+    if folder.is_dir() and not any(folder.iterdir()):
+        folder.rmdir()
+
+
+def holds_run(folder: Path) -> bool:
+    """Whether a run has begun there, and has not ended."""
+    return (folder / _SETTINGS).exists()
+
+
+def check_same(folder: Path, old: Any, new: dict[str, Any]) -> None:
+    """Refuses the state of another run.
+
+    Args:
+        folder: where the state lives.
+        old, new: what determines the run, as it was written and as it is wanted now; plain data.
+
+    Raises:
+        OutputError: they differ; with the names of what does.
+    """
+    if old == new:
+        return
+    missing = object()
+    keys = sorted(set(old) | set(new)) if isinstance(old, dict) else []
+    differ = [key for key in keys if old.get(key, missing) != new.get(key, missing)]
+    raise OutputError(
+        f"{folder} holds an unfinished run with other settings ({', '.join(differ) or 'unreadable'} "
+        "differ); repeat its command to finish it, pass --restart to throw it away, or choose another --out"
+    )
