@@ -12,7 +12,15 @@ from typing import Any
 import pytest
 from spine_fixtures import QUICK, here_cli, run_cli, world
 
-from transferbound import Certificate, CertifySettings, FinetuneSettings, LabelledData, Prior, certify
+from transferbound import (
+    Certificate,
+    CertifySettings,
+    FinetuneSettings,
+    LabelledData,
+    Prior,
+    _bound_options,
+    certify,
+)
 from transferbound._search_grid import DECODER_KEYS, ENCODER_KEYS, parse_grid
 from transferbound.accounting import Header, itemize
 from transferbound.accounting.header import field_codes
@@ -129,6 +137,9 @@ def test_whatever_the_decoder_needs_of_a_search_is_in_the_header() -> None:
     own = {field.name for field in fields(FinetuneSettings)}
     assert {key.replace("-", "_") for key in ENCODER_KEYS} - {"training_seed"} <= own
     assert not {key.replace("-", "_") for key in ENCODER_KEYS} & set(coded)
+    assert _bound_options.Search.__metadata__[0].help.endswith(
+        f"Keys that the message pays for: {', '.join(DECODER_KEYS)}; free ones: {', '.join(ENCODER_KEYS)}."
+    )
 
 
 def test_a_searched_certificate_states_and_pays_for_the_winner(tmp_path: Path, capsys: Capture) -> None:
