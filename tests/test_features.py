@@ -14,19 +14,17 @@ import torch
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState
 from conftest import save_rows
+from feature_fixtures import HEAD, SIDE, Vectors, assert_same, prepare
 from spine_fixtures import QUICK, bright_rows, save_calibrated, text_data, world
 
 from transferbound import LabelledData, Prior, certify
-from transferbound.encode import EncodedData, encode
-from transferbound.features import CachedFeatures, cached_features, features_key
 from transferbound.features import cache as cache_module
+from transferbound.features import cached_features
 from transferbound.features.disk_array import NewArray
+from transferbound.features.tail import Tail
 from transferbound.finetune.settings import FinetuneSettings
 from transferbound.predictor import decode_predictor
 from transferbound.subspace import SubspaceConfig, SubspaceModel
-
-HEAD = SubspaceConfig("head", dim=12, seed=3)
-SIDE = 32
 
 
 @pytest.fixture(scope="module")
@@ -51,17 +49,6 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A cache folder of its own for the test."""
     monkeypatch.setenv("TRANSFERBOUND_CACHE", str(tmp_path / "cache"))
     return tmp_path / "cache"
-
-
-def prepare(
-    prior: Prior, data: LabelledData, config: SubspaceConfig = HEAD, size: int = SIDE, **more: Any
-) -> tuple[SubspaceModel, EncodedData, CachedFeatures | None]:
-    model = SubspaceModel(
-        prior.build(data.num_classes, input_size=size), config, prior.head_parameters(data.num_classes)
-    )
-    encoded = encode(prior.preprocessing(size), data, progress=False)
-    key = features_key(prior, data, size)
-    return model, encoded, cached_features(model, encoded, key, accelerator=Accelerator(cpu=True), **more)
 
 
 @contextmanager
@@ -90,17 +77,7 @@ def test_features_give_the_models_logits_and_gradients(cache: Path, prior: Prior
     model, encoded, found = prepare(prior, data)
     assert found is not None
     assert found.values.shape == (100, model.model.network.classifier.in_features)
-    rows = np.array([3, 50, 7])
-    torch.manual_seed(0)
-    model.coordinates.data.normal_(std=0.3)
-    gradients = []
-    for logits in (found.logits(rows), model(**encoded.batch(rows))):
-        model.coordinates.grad = None
-        logits.square().sum().backward()
-        gradients.append(model.coordinates.grad.clone())
-        assert logits.abs().max() > 1e-3
-    torch.testing.assert_close(gradients[0], gradients[1], rtol=1e-4, atol=1e-6)
-    torch.testing.assert_close(found.logits(rows), model(**encoded.batch(rows)), rtol=1e-5, atol=1e-6)
+    assert_same(model, encoded, found)
 
 
 @pytest.mark.parametrize("precision", ["no", "bf16"])
@@ -187,7 +164,7 @@ def test_subspaces_that_touch_more_train_on_the_data(
     with counted_rows() as rows:
         _, _, found = prepare(prior, data, SubspaceConfig(kind, 16))
     assert found is None
-    assert rows == []
+    assert rows == [3, 2]  # to see what comes first in the network
     assert not cache.exists()
 
 
@@ -204,10 +181,7 @@ def test_text(cache: Path, save_bert: Any, tmp_path: Path, class_name: str) -> N
     data = LabelledData.load(str(text_data(tmp_path / "texts", 40)))
     model, encoded, found = prepare(prior, data, SubspaceConfig("head", 8), size=16)
     assert found is not None
-    torch.manual_seed(0)
-    model.coordinates.data.normal_(std=0.3)
-    rows = np.array([0, 39, 11, 2])
-    torch.testing.assert_close(found.logits(rows), model(**encoded.batch(rows)), rtol=1e-4, atol=1e-5)
+    assert_same(model, encoded, found)
 
 
 class Odd(torch.nn.Module):
@@ -227,7 +201,7 @@ class Odd(torch.nn.Module):
         if self.way == "twice":
             return self.head(hidden) + self.head(hidden.square())
         if self.way == "sequence":
-            return self.head(hidden[:, None, :].expand(-1, 5, -1))[:, 0]
+            return self.head(hidden[:, None, :].expand(-1, 2, -1))[:, 0]
         if self.way == "before":
             return self.head(
                 hidden + torch.nn.functional.linear(hidden, self.head.weight).sum(1, keepdim=True)
@@ -235,15 +209,6 @@ class Odd(torch.nn.Module):
         if self.way == "keyword":
             return self.head(input=hidden)
         return self.head(hidden)
-
-
-class Vectors(EncodedData):
-    def __init__(self, n: int = 20) -> None:
-        super().__init__(np.arange(n) % 2)
-        self.x = torch.randn(n, 4, generator=torch.Generator().manual_seed(0))
-
-    def batch(self, indices: Any, device: Any = None) -> dict[str, torch.Tensor]:
-        return {"x": self.x[torch.as_tensor(np.asarray(indices))]}
 
 
 @pytest.mark.parametrize("way", ["last", "after", "twice", "sequence", "before", "keyword"])
@@ -258,7 +223,13 @@ def test_a_head_that_is_not_last_is_noticed(cache: Path, way: str, zero: bool) -
     kept = [p.clone() for p in network.parameters()]
     model = SubspaceModel(network, SubspaceConfig("head", 4), ("head.weight", "head.bias"))
     found = cached_features(model, Vectors(), "key", accelerator=Accelerator(cpu=True))
-    assert (found is not None) == (way == "last")
+    # Where the head is called once, its output may be used in any way: the model is cut before it.
+    assert (found is not None) == (way in ("last", "after", "sequence"))
+    if found is not None:
+        assert isinstance(found.part.run, Tail) == (way != "last")
+        assert_same(model, Vectors(), found)
+        model.coordinates.data.zero_()
+        model.sync()
     for p, before in zip(network.parameters(), kept, strict=True):
         torch.testing.assert_close(p.detach(), before.detach(), rtol=0, atol=0)  # the trial leaves no trace
 

@@ -20,7 +20,9 @@ from tqdm import tqdm
 from transferbound.data import LabelledData
 from transferbound.encode import EncodedData, default_cache_dir
 from transferbound.features.disk_array import NewArray, open_array
-from transferbound.features.head import close, inputs_of, module_of_touched, try_out
+from transferbound.features.find_tail import find_tail
+from transferbound.features.head import find_head
+from transferbound.features.part import Part, close, first_inputs_of
 from transferbound.priors import Prior
 from transferbound.subspace import SubspaceModel
 
@@ -42,23 +44,24 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class CachedFeatures:
-    """Features of every training example, and the head that reads them.
+    """Features of every training example, and the part of the model that reads them.
 
     Attributes:
-        values: float32 [n, F], memory-mapped, in the data set's order.
+        values: float32, memory-mapped, in the data set's order: [n, F], or [tokens, F] where each token of a
+            text is kept.
         seconds_per_row: wall time of the whole model's forward pass for one example, over all processes.
     """
 
     model: SubspaceModel
-    head: nn.Module
+    part: Part
     values: npt.NDArray[np.float32]
     seconds_per_row: float
 
     def logits(self, rows: npt.NDArray[np.int64]) -> Tensor:
         """[B, C], differentiable: ``backward()`` reaches the coordinates as it does from the model."""
-        features = torch.from_numpy(self.values[rows])
+        features = self.part.layout.read(self.values, rows)
         self.model.sync()
-        return self.head(features.to(self.model.coordinates.device))
+        return self.part.run(features.to(self.model.coordinates.device), rows)
 
 
 def features_key(prior: Prior, data: LabelledData, input_size: int) -> str:
@@ -88,8 +91,9 @@ def cached_features(
 ) -> CachedFeatures | None:
     """The features of ``data`` from the cache, else computed and put there; None where this does not apply.
 
-    It applies where one submodule holds all that the subspace touches, reads one vector an example, and
-    gives the model's output. That is tried out on some rows, with other values in the submodule.
+    It applies where the subspace touches a last module alone that reads one vector an example, and where
+    the model can be cut before all that it touches: see :mod:`transferbound.features.find_tail`. Either is
+    tried out on some rows, with other values in what is touched.
 
     Args:
         model: on the accelerator's device; put into eval mode.
@@ -103,34 +107,34 @@ def cached_features(
     """
     model.eval()
     model.sync()  # so that nothing is written in inference mode below
-    name = module_of_touched(model)
-    head = model.model.get_submodule(name)
     few = np.arange(min(_CHECKED, data.n))
-    started = time.monotonic()
-    fresh = try_out(model.model, name, head, data.batch(few, accelerator.device)) if name else None
-    if not _all(accelerator, fresh is not None):
-        _log.info("no features are cached: the subspace touches more than a last module that reads vectors")
+    part = find_head(model, data, few, accelerator.device) or find_tail(model, data, few, accelerator.device)
+    if not _agreed(accelerator, part):
+        _log.info("no features are cached: the model cannot be cut well before what the subspace touches")
         return None
-    assert fresh is not None
+    assert part is not None
+    layout = part.layout
     folder = default_cache_dir() if cache_dir is None else cache_dir
-    full_key = hashlib.sha256(f"{key}\0{name}".encode()).hexdigest()
+    full_key = hashlib.sha256(f"{key}\0{part.name}".encode()).hexdigest()
     path = folder / f"features-{full_key[:40]}.npy"
-    columns = fresh.shape[1]
-    kept = open_array(path, columns, data.n)
-    # Two forward passes were made, by every process.
-    seconds = (time.monotonic() - started) / (2 * len(few) * accelerator.num_processes)
-    if not _all(accelerator, kept is not None and close(torch.from_numpy(kept[few]), fresh.cpu(), _STALE)):
-        work = _Pass(model.model, head, data, accelerator, progress, deadline)
-        measured = work.write(path, columns)
+    seconds = part.seconds / accelerator.num_processes
+    kept = open_array(path, layout.columns, layout.lines)
+    if not _all(accelerator, kept is not None and _is_fresh(kept, part, few)):
+        measured = _Pass(model.model, part, data, accelerator, progress, deadline).write(path)
         if measured is None:
             return None
         seconds = measured
-        kept = open_array(path, columns, data.n)
+        kept = open_array(path, layout.columns, layout.lines)
         if not _all(accelerator, kept is not None):
             _log.warning("the cached features %s cannot be read back; training goes on without them", path)
             return None
     assert kept is not None
-    return CachedFeatures(model, head, kept, seconds)
+    return CachedFeatures(model, part, kept, seconds)
+
+
+def _is_fresh(kept: np.ndarray, part: Part, few: npt.NDArray[np.int64]) -> bool:
+    places, values = part.layout.lines_of(part.fresh, few)
+    return close(torch.from_numpy(kept[places]), torch.from_numpy(values), _STALE)
 
 
 @dataclass
@@ -138,20 +142,20 @@ class _Pass:
     """One pass of all examples through the network, each process taking its share of every round."""
 
     network: nn.Module
-    head: nn.Module
+    part: Part
     data: EncodedData
     accelerator: Accelerator
     progress: bool
     deadline: float | None
 
-    def write(self, path: Path, columns: int) -> float | None:
+    def write(self, path: Path) -> float | None:
         """Writes the features of all rows; wall seconds for each, or None if it was given up."""
-        started = time.monotonic()
+        started, layout = time.monotonic(), self.part.layout
         new, problem = None, ""
         try:
             # The other processes of this machine read what the first one writes.
             if self.accelerator.is_local_main_process:
-                new = NewArray(path, columns, self.data.n)
+                new = NewArray(path, layout.columns, layout.lines)
         except OSError as error:
             problem = str(error)
         # All agree on it before each step in which they wait for each other.
@@ -185,15 +189,17 @@ class _Pass:
         shown = self.progress and self.accelerator.is_main_process
         started = time.monotonic()
         bar = tqdm(total=self.data.n, desc="features", unit="ex", disable=not shown, leave=False)
-        with bar, inputs_of(self.head) as seen:
+        with bar, first_inputs_of(self.part.module) as seen:
             for turn, start in enumerate(starts):
                 rows = order[start : start + together]
                 # Shares of equal length, the last ones repeated, so that they can be gathered.
                 padded = np.resize(rows, -(-len(rows) // count) * count)
                 self.network(**self.data.batch(padded.reshape(count, -1)[index], self.accelerator.device))
-                features: Any = self.accelerator.gather(seen.pop().contiguous())
+                features: Any = self.accelerator.gather(self.part.layout.even(seen[0], padded))
+                seen.clear()
                 if array is not None:
-                    array[rows] = features[: len(rows)].cpu().numpy()
+                    places, values = self.part.layout.lines_of(features[: len(rows)], rows)
+                    array[places] = values
                 bar.update(len(rows))
                 if turn + 1 == _TIMED_ROUNDS and self._too_slow(
                     (time.monotonic() - started) / (turn + 1), starts
@@ -214,6 +220,14 @@ class _Pass:
             return False
         _log.warning("no features are cached: they would take %.0f s of the time that is left", needed)
         return True
+
+
+def _agreed(accelerator: Accelerator, part: Part | None) -> bool:
+    """Whether all processes found the same part."""
+    name = "" if part is None else part.name
+    number = int.from_bytes(hashlib.sha256(name.encode()).digest()[:4], "little")
+    found: Any = accelerator.gather(torch.tensor([number], device=accelerator.device))
+    return bool((found == number).all()) and part is not None
 
 
 def _all(accelerator: Accelerator, here: bool) -> bool:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
+import shutil
 import tempfile
 from contextlib import suppress
 from pathlib import Path
@@ -12,6 +14,8 @@ from typing import Any
 import numpy as np
 
 __all__ = ["NewArray", "open_array"]
+
+_LARGEST_SHARE = 0.5  # of the free room
 
 
 def open_array(path: Path, columns: int, rows: int) -> np.ndarray | None:
@@ -31,12 +35,19 @@ class NewArray:
     """A float32 array [rows, columns] to fill: ``commit`` puts it in its place, ``discard`` removes what is left.
 
     Raises:
-        OSError: the folder cannot be written, or the disk is full. Room is taken up first, because writing
-            to a mapped file on a full disk would kill the process.
+        OSError: the folder cannot be written, or the array would take more than half of the disk's free
+            room. Room is taken up first, because writing to a mapped file on a full disk would kill the process.
     """
 
     def __init__(self, path: Path, columns: int, rows: int) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
+        size, free = 4 * columns * rows, shutil.disk_usage(path.parent).free
+        if size > _LARGEST_SHARE * free:
+            raise OSError(
+                errno.ENOSPC,
+                f"{size / 1e9:.1f} GB are more than half of the {free / 1e9:.1f} GB that are free",
+                str(path.parent),
+            )
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=path.name + ".", suffix=".partial")
         os.close(handle)
         self._path, self._partial, self._digest = path, Path(name), Path(name + ".sha256")
