@@ -1,6 +1,7 @@
-"""Time of each epoch where only the head is trained: EfficientNet-Lite0 on 5,000 MNIST images.
+"""Time of each epoch where only the head or the last blocks are trained: EfficientNet-Lite0 on MNIST images.
 
-    python benchmarks/features.py [--input-sizes 40,224] [--epochs 3] [--threads N] [--json FILE]
+    python benchmarks/features.py [--touched head,blocks] [--input-sizes 40,224] [--epochs 3] [--threads N]
+        [--json FILE]
 
 The first epoch includes the pass that computes the features; "found" is the first epoch of a second run, which
 finds them in the cache (sha256 and the check on some rows included); "plain" is an epoch without features, from
@@ -30,7 +31,11 @@ from transferbound.priors import export_efficientnet_lite0, export_mnist5000
 from transferbound.quantize import Quantizer
 from transferbound.subspace import SubspaceConfig, SubspaceModel
 
-CONFIG = SubspaceConfig("head", dim=500, head_scale=8)
+LAST_BLOCKS = "*blocks.6*,*conv_head*,network.bn2*,*classifier*"
+CONFIGS = {
+    "head": SubspaceConfig("head", dim=500, head_scale=8),
+    "blocks": SubspaceConfig("modules", dim=500, head_scale=8, modules=LAST_BLOCKS),
+}
 
 
 class Clock:
@@ -46,11 +51,13 @@ class Clock:
         return {"wall_s": wall, "cpu_s": cpu}
 
 
-def make(prior: Prior, data: LabelledData, encoded: EncodedData, size: int, **more: Any) -> Finetuner:
+def make(
+    prior: Prior, data: LabelledData, encoded: EncodedData, size: int, config: SubspaceConfig, **more: Any
+) -> Finetuner:
     """A finetuner with the grid in the loop from the start: the dearest kind of step."""
     model = SubspaceModel(
         prior.build(data.num_classes, input_size=size),
-        CONFIG,
+        config,
         prior.head_parameters(data.num_classes),
         Quantizer(3),
     )
@@ -64,7 +71,13 @@ def make(prior: Prior, data: LabelledData, encoded: EncodedData, size: int, **mo
     return Finetuner(
         model,
         encoded,
-        Header(kind="head", dim=CONFIG.dim, head_scale=CONFIG.head_scale, input_size=size),
+        Header(
+            kind=config.kind,
+            dim=config.dim,
+            head_scale=config.head_scale,
+            modules=config.modules,
+            input_size=size,
+        ),
         delta=0.05,
         settings=FinetuneSettings(quantize_from=0.0, **more),
         accelerator=accelerator,
@@ -86,20 +99,29 @@ def epochs_of(finetuner: Finetuner, clock: Clock, steps: int | None = None) -> l
     return found
 
 
-def measure(prior: Prior, data: LabelledData, size: int, options: argparse.Namespace) -> dict[str, Any]:
+def measure(
+    prior: Prior, data: LabelledData, size: int, touched: str, options: argparse.Namespace
+) -> dict[str, Any]:
+    config = CONFIGS[touched]
     encoded = encode(prior.preprocessing(size), data, progress=False)
     data.row_hashes  # noqa: B018 - hashing the images is part of loading
     how = {"epochs": options.epochs, "batch_size": options.batch_size}
     clock = Clock()
-    cold = epochs_of(make(prior, data, encoded, size, cached=True, **how), clock)
+    cold = epochs_of(make(prior, data, encoded, size, config, cached=True, **how), clock)
     clock.look()
-    warm = epochs_of(make(prior, data, encoded, size, cached=True, **how), clock)
-    plain = make(prior, data, encoded, size, cached=False, **how)
+    warm = epochs_of(make(prior, data, encoded, size, config, cached=True, **how), clock)
+    plain = make(prior, data, encoded, size, config, cached=False, **how)
     epochs_of(plain, clock, steps=2)
     steps = options.plain_steps
     (some,) = epochs_of(plain, clock, steps=2 + steps)
     each = {key: value * plain.per_epoch / steps for key, value in some.items()}
-    row: dict[str, Any] = {"input_size": size, "cold": cold, "found": warm, "plain_epoch": each}
+    row: dict[str, Any] = {
+        "touched": touched,
+        "input_size": size,
+        "cold": cold,
+        "found": warm,
+        "plain_epoch": each,
+    }
     later = {key: min(epoch[key] for epoch in cold[1:]) for key in each}
     row["later_epoch"] = later
     for key in each:
@@ -113,11 +135,13 @@ def show(row: dict[str, Any]) -> None:
     for key in ("wall_s", "cpu_s"):
         times = " ".join(f"{column[key]:9.3f}" for column in columns)
         ratio = row[f"first_over_second_{key}"]
-        print(f"{row['input_size']:5d} {key[:-2]:5} {times} {ratio:9.0f}", flush=True)
+        more = f"{ratio:9.1f} {row[f'plain_over_later_{key}']:9.1f}"
+        print(f"{row['touched']:7} {row['input_size']:5d} {key[:-2]:5} {times} {more}", flush=True)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("--touched", default="head,blocks", help="head, blocks or both")
     parser.add_argument("--input-sizes", default="40,224", help="image sides, separated by commas")
     parser.add_argument("--epochs", type=int, default=3, help="at least 2")
     parser.add_argument("--batch-size", type=int, default=32)
@@ -127,7 +151,8 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     print(
-        f"{'size':>5} {'time':5} {'first s':>9} {'second s':>9} {'found s':>9} {'plain s':>9} {'1st/2nd':>9}"
+        f"{'touched':7} {'size':>5} {'time':5} {'first s':>9} {'second s':>9} {'found s':>9} {'plain s':>9} "
+        f"{'1st/2nd':>9} {'plain/lat':>9}"
     )
     rows = []
     with tempfile.TemporaryDirectory() as folder:
@@ -135,11 +160,12 @@ def main() -> None:
         prior = Prior.from_pretrained(str(export_efficientnet_lite0(Path(folder) / "prior")))
         data = LabelledData.load(str(export_mnist5000(Path(folder) / "data")))
         for size in map(int, options.input_sizes.split(",")):
-            rows.append(measure(prior, data, size, options))
-            show(rows[-1])
+            for touched in options.touched.split(","):
+                rows.append(measure(prior, data, size, touched, options))
+                show(rows[-1])
     if options.json:
         about = {"torch": torch.__version__, "machine": platform.machine(), "threads": options.threads}
-        about |= {"batch_size": options.batch_size, "dim": CONFIG.dim, "images": data.n}
+        about |= {"batch_size": options.batch_size, "dim": CONFIGS["head"].dim, "images": data.n}
         partial = options.json.with_suffix(".partial")
         partial.write_text(json.dumps({"about": about, "rows": rows}, indent=1) + "\n")
         partial.replace(options.json)

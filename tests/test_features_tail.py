@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,9 @@ from accelerate.state import AcceleratorState
 from conftest import save_timm
 from feature_fixtures import SIDE, Vectors, assert_same, prepare
 from spine_fixtures import QUICK, text_data, world
+from test_processes import launch
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from transferbound import LabelledData, Prior, certify, verify
 from transferbound.features import cached_features, find_tail
@@ -29,7 +32,7 @@ from transferbound.subspace import SubspaceConfig, SubspaceModel
 
 LAST_BLOCKS = {
     "test_resnet": "*layer4*,*fc*",
-    "test_efficientnet": "*blocks.4*,*conv_head*,*bn2*,*classifier*",
+    "test_efficientnet": "*blocks.4*,*conv_head*,network.bn2*,*classifier*",
     "test_vit": "*blocks.5*,network.norm.*,*head*",
     "test_convnext": "*stages.3*,*head*",
 }
@@ -109,16 +112,18 @@ def test_rotary_embeddings_are_computed_though_what_is_before_the_cut_is_not(cac
     assert_same(model, Vectors(), found)
 
 
+@pytest.mark.parametrize("precision", ["no", "bf16"])
 def test_the_certificate_is_the_same_with_and_without(
-    cache: Path, prior: Prior, data: LabelledData, tmp_path: Path
+    cache: Path, prior: Prior, data: LabelledData, tmp_path: Path, precision: str
 ) -> None:
-    finetune = FinetuneSettings(epochs=6, batch_size=20, learning_rate=0.1)
+    finetune = FinetuneSettings(epochs=6, batch_size=20, learning_rate=0.1, mixed_precision=precision)
     settings = replace(QUICK, subspace=EFFICIENTNET, finetune=finetune)
     cached = certify(prior, data, tmp_path / "cached", settings, progress=False)
     assert len(list(cache.glob("features-*.npy"))) == 1
-    plain = certify(prior, data, None, replace(settings, cache_features=False), progress=False)
-    assert cached.message == plain.message
-    assert cached.content["errors"] == plain.content["errors"]
+    if precision == "no":
+        plain = certify(prior, data, None, replace(settings, cache_features=False), progress=False)
+        assert cached.message == plain.message
+        assert cached.content["errors"] == plain.content["errors"]
     assert np.count_nonzero(decode_predictor(prior, 2, cached.message).integers) > 0
     assert verify(tmp_path / "cached").holds
 
@@ -178,6 +183,38 @@ def test_features_that_are_too_large_are_not_kept(
     assert found is None
 
 
+def write_features(prior: str, data: str, cache: str) -> None:
+    """Run by each process."""
+    accelerator = Accelerator(cpu=True)
+    config = SubspaceConfig("modules", 24, modules="*encoder.layer.2*,*head*")
+    _, _, found = prepare(
+        Prior.from_pretrained(prior), LabelledData.load(data), config, size=16, cache_dir=Path(cache)
+    )
+    assert found is not None
+    accelerator.end_training()
+
+
+SCRIPT = """
+import sys
+sys.path.insert(0, sys.argv[1])
+import test_features_tail
+test_features_tail.write_features(*sys.argv[2:])
+"""
+
+
+@pytest.mark.long
+def test_two_processes_keep_the_tokens_of_one(save_bert: Any, tmp_path: Path) -> None:
+    """Their shares of a round are of unlike length."""
+    prior = save_bert(tmp_path / "bert", num_hidden_layers=3)
+    data = text_data(tmp_path / "texts", 41)
+    script = tmp_path / "script.py"
+    script.write_text(SCRIPT)
+    launch(script, Path(__file__).parent, prior, data, tmp_path / "two")
+    write_features(str(prior), str(data), str(tmp_path / "one"))
+    one, two = (np.load(next((tmp_path / name).glob("features-*.npy"))) for name in ("one", "two"))
+    np.testing.assert_allclose(two, one, rtol=0, atol=1e-5)
+
+
 # Models that cannot be cut ------------------------------------------------------------------------------
 
 
@@ -201,6 +238,10 @@ class Blocks(nn.Module):
             middle.mul_(2)
         if self.way == "again":
             middle = self.middle(self.last(middle)).tanh()
+        if self.way in ("checkpointed", "checkpointed after"):  # called again in the backward pass
+            call = partial(checkpoint, use_reentrant=False)
+            last = call(self.last, middle) if self.way == "checkpointed" else self.last(middle)
+            return call(self.head, last.tanh())
         last = self.last(middle)
         if self.way == "skip from the input":
             last = last + 1e-3 * x.mean(1, keepdim=True)
@@ -256,14 +297,25 @@ def subspace(network: nn.Module, patterns: str) -> SubspaceModel:
 
 @pytest.mark.parametrize(
     "way",
-    ["chain", "again", "skip from the input", "skip from a block", "gate", "batch", "direct", "in place"],
+    [
+        "chain",
+        "again",
+        "checkpointed after",
+        "checkpointed",
+        "skip from the input",
+        "skip from a block",
+        "gate",
+        "batch",
+        "direct",
+        "in place",
+    ],
 )
 def test_a_model_that_cannot_be_cut_is_trained_as_a_whole(cache: Path, way: str) -> None:
     model = subspace(Blocks(way).eval(), "last*,head*")
     before = state_of(model.model)
     kept = [p.detach().clone() for p in model.model.parameters()]
     found = cached_features(model, Vectors(), "key", accelerator=Accelerator(cpu=True))
-    assert (found is not None) == (way in ("chain", "again"))
+    assert (found is not None) == (way in ("chain", "again", "checkpointed after"))
     assert state_of(model.model) == before
     for p, value in zip(model.model.parameters(), kept, strict=True):
         torch.testing.assert_close(p.detach(), value, rtol=0, atol=0)

@@ -74,7 +74,10 @@ class Tail:
         tokens = 0 if self.data.lengths is None else int(self.data.lengths[rows].max(initial=1))
         now = _Pass(features, len(rows), tokens)
         with self._changed(now):
-            logits = functional_call(self.network, parameters or {}, kwargs=batch)
+            if parameters is None:
+                logits = self.network(**batch)
+            else:
+                logits = functional_call(self.network, parameters, kwargs=batch)
         if not now.entered:
             raise RuntimeError("the module that reads the features was not called")
         return logits
