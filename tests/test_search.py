@@ -145,21 +145,21 @@ def test_whatever_the_decoder_needs_of_a_search_is_in_the_header() -> None:
 def test_a_searched_certificate_states_and_pays_for_the_winner(tmp_path: Path, capsys: Capture) -> None:
     command = ["bound", "--prior", world() / "prior", "--dataset", world() / "bright-squares"]
     command += ["--epochs", 4, "--batch-size", 20, "--out", tmp_path / "out", "--input-size", 32]
-    grid = ["--search", "dim=13,20", "--search", "levels=5,7", "--search", "learning-rate=0.02,0.1"]
+    grid = ["--search", "dim=13,20", "--search", "levels=5,7", "--search", "learning-rate=0.1"]
     grid += ["--search", "seed=9", "--search", "head-scale=4", "--search-share", 0.5]
     assert here_cli(*command, *grid) in (0, 3)
     told = capsys.readouterr()
     lines = [line for line in told.err.splitlines() if "pilot " in line]
-    assert len(lines) == 8
+    assert len(lines) == 4
     assert re.search(
-        r"pilot 1/8: dim=13 levels=5 learning_rate=0\.02: train error [\d.]+ %, \d+ bits, bound about [\d.]+ %",
+        r"pilot 1/4: dim=13 levels=5: train error [\d.]+ %, \d+ bits, bound about [\d.]+ %",
         lines[0],
     )
     assert "search: going on with dim=" in told.err
     certificate = Certificate.from_pretrained(tmp_path / "out")
     content = certificate.content
     record = content["unverified"]["training"]["search"]
-    assert len(record["pilots"]) == 8
+    assert len(record["pilots"]) == 4
     assert record["share"] == 0.5
     chosen = record["pilots"][record["chosen"]]
     assert chosen["bound"] == min(pilot["bound"] for pilot in record["pilots"])
@@ -169,14 +169,14 @@ def test_a_searched_certificate_states_and_pays_for_the_winner(tmp_path: Path, c
     header, integers = predictor.header, predictor.integers
     assert (header.dim, header.levels) == (chosen["settings"]["dim"], chosen["settings"]["levels"])
     assert (header.seed, header.head_scale, header.input_size) == (9, 4, 32)
-    assert content["unverified"]["training"]["learning_rate"] == chosen["settings"]["learning_rate"]
+    assert content["unverified"]["training"]["learning_rate"] == 0.1
     costs = {cost["field"]: cost for cost in content["message"]["costs"]}
     codes = dict(field_codes())
     for name, value in asdict(header).items():
         if name != "candidates":
             paid = choice_bits(codes[name](asdict(header)).write(value))
             assert costs[name]["bits"] == pytest.approx(paid)
-    assert costs["dim"]["bits"] > 7  # 13 is no declared dimension and 20 is one of 64: in no case free
+    assert costs["dim"]["bits"] >= 6  # 20 is one of 64 declared ones, 13 costs more
     assert sum(cost["bits"] for cost in costs.values()) == pytest.approx(content["message_bits"])
     assert len(integers) == header.dim
     checked = run_cli("verify", tmp_path / "out")
