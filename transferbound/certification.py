@@ -61,7 +61,7 @@ class CertifySettings:
         candidate, candidates: this run is variant ``candidate`` of ``candidates`` declared in advance.
         confidence: 1 - delta, fixed before training.
         restart: throw away an unfinished run of the same output folder.
-        cache_features: where the subspace touches nothing before the head, compute what enters the head once,
+        cache_features: where the subspace touches the head or the last blocks alone, compute what enters them once,
             keep it in the cache folder, and train on that (:mod:`transferbound.features`).
         search: what :func:`transferbound.search.search` tried before it chose these settings; recorded under
             ``unverified.training``.

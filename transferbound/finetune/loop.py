@@ -53,7 +53,8 @@ class Finetuner:
         progress: show a progress bar with loss, train error, bits and the bound so far.
         deadline: ``time.monotonic()`` by which all should be done, where the budget decides the steps.
         to_count: examples that are evaluated afterwards, within the same budget.
-        features: train the head on these instead of the model on ``data``; see :mod:`transferbound.features`.
+        features: train the head or the last blocks on these instead of the model on ``data``; see
+            :mod:`transferbound.features`.
     """
 
     def __init__(
