@@ -14,7 +14,7 @@ RECIPE = Recipe(
     test_split=None,
     settings=CertifySettings(
         subspace=SubspaceConfig("film", 300, head_scale=8),
-        finetune=FinetuneSettings(epochs=3, learning_rate=0.05, quantize_from=0.2, polish=8),
+        finetune=FinetuneSettings(epochs=3, learning_rate=0.05, quantize_from=0.2),
     ),
     note="10,000 sentences, all of them for training and bound.",
 )
