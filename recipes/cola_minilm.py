@@ -13,8 +13,8 @@ RECIPE = Recipe(
     prior="sentence-transformers/all-MiniLM-L6-v2",
     test_split="validation",
     settings=CertifySettings(
-        subspace=SubspaceConfig("film", 300, head_scale=8),
-        finetune=FinetuneSettings(epochs=4, learning_rate=0.05, quantize_from=0.2, polish=8),
+        subspace=SubspaceConfig("film", 250, head_scale=8),
+        finetune=FinetuneSettings(epochs=4, learning_rate=0.02, quantize_from=0.4, polish=8),
     ),
     note="Always answering with the majority class errs 29.6 % of the time.",
     config="cola",

@@ -15,7 +15,7 @@ RECIPE = Recipe(
     settings=CertifySettings(
         subspace=SubspaceConfig("film", 1500, head_scale=8),
         input_size=40,
-        finetune=FinetuneSettings(epochs=5, learning_rate=0.01, quantize_from=0.2),
+        finetune=FinetuneSettings(epochs=5, learning_rate=0.0075),
     ),
     note="The published figure is a transfer from SVHN.",
 )

@@ -13,8 +13,8 @@ RECIPE = Recipe(
     prior="sentence-transformers/all-MiniLM-L6-v2",
     test_split=None,
     settings=CertifySettings(
-        subspace=SubspaceConfig("film", 300, head_scale=8),
-        finetune=FinetuneSettings(epochs=3, learning_rate=0.05, quantize_from=0.2),
+        subspace=SubspaceConfig("film", 250, head_scale=8),
+        finetune=FinetuneSettings(epochs=3, learning_rate=0.02, quantize_from=0.4),
     ),
     note="10,000 sentences, all of them for training and bound.",
 )

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 from accelerate import Accelerator
-from spine_fixtures import QUICK, world
+from spine_fixtures import QUICK, here_cli, world
 
 from transferbound import Certificate, FinetuneSettings, LabelledData, Prior, certify, verify
 from transferbound.accounting import Header, cheapest, message_bits
@@ -108,6 +108,14 @@ def test_a_polished_certificate_verifies(tmp_path: Any, monkeypatch: pytest.Monk
     assert certificate.content["unverified"]["training"]["polish"] == 8
     assert verify(tmp_path / "out").holds
     assert Certificate.from_pretrained(tmp_path / "out").message == certificate.message
+
+
+def test_from_the_command_line(tmp_path: Any) -> None:
+    given = ["--prior", world() / "prior", "--dataset", world() / "bright-squares", "--out", tmp_path / "out"]
+    more = ["--dim", "12", "--input-size", "32", "--epochs", "2", "--polish", "3", "--quiet"]
+    assert here_cli("bound", *given, *more) in (0, 3)
+    content = Certificate.from_pretrained(tmp_path / "out").content
+    assert content["unverified"]["training"]["polish"] == 3
 
 
 def test_a_negative_number_of_trials_is_refused() -> None:

@@ -48,6 +48,7 @@ class BoundRequest:
     batch_size: int
     learning_rate: float
     rate: float
+    polish: int
     training_seed: int
     mixed_precision: str
     revision: str | None
@@ -106,6 +107,7 @@ def _settings(request: BoundRequest, point: Mapping[str, Any], default: int) -> 
         batch_size=request.batch_size,
         learning_rate=request.learning_rate,
         rate=request.rate,
+        polish=request.polish,
         seed=request.training_seed,
         mixed_precision=request.mixed_precision,
         **more,

@@ -56,6 +56,14 @@ InputSize = Annotated[
 
 Candidate = Annotated[str, typer.Option(help="I/N: this run is variant I (from 0) of N declared in advance.")]
 
+Polish = Annotated[
+    int,
+    typer.Option(
+        help="After training, try this many sets of changed coordinates, each on the whole training set, and keep "
+        "those that lower the bound."
+    ),
+]
+
 BatchSize = Annotated[int, typer.Option(help="Examples in a step.")]
 
 LearningRate = Annotated[float, typer.Option(help="Of the coordinates, relative to the tensors' sizes.")]

@@ -82,6 +82,7 @@ def bound(
     batch_size: options.BatchSize = 32,
     learning_rate: options.LearningRate = 0.0075,
     rate: options.Rate = 1.0,
+    polish: options.Polish = 0,
     training_seed: options.TrainingSeed = 0,
     mixed_precision: options.MixedPrecision = "no",
     revision: options.Revision = None,
