@@ -14,7 +14,7 @@ RECIPE = Recipe(
     test_split="validation",
     settings=CertifySettings(
         subspace=SubspaceConfig("film", 250, head_scale=8),
-        finetune=FinetuneSettings(epochs=4, learning_rate=0.02, quantize_from=0.4, polish=8),
+        finetune=FinetuneSettings(epochs=4, learning_rate=0.02, quantize_from=0.4),
     ),
     note="Always answering with the majority class errs 29.6 % of the time.",
     config="cola",

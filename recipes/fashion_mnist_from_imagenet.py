@@ -15,7 +15,7 @@ RECIPE = Recipe(
     settings=CertifySettings(
         subspace=SubspaceConfig("film", 1500, head_scale=8),
         input_size=40,
-        finetune=FinetuneSettings(epochs=4, learning_rate=0.0075, polish=10),
+        finetune=FinetuneSettings(epochs=4, learning_rate=0.0075),
     ),
     note="The published figure is a transfer from CIFAR-10 with ResNet-20.",
 )

@@ -7,7 +7,7 @@ estimate of the loss, with the diagonal Fisher information for curvature (Hassib
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,7 +27,7 @@ __all__ = ["SAMPLE_BATCHES", "PolishResult", "polish"]
 
 SAMPLE_BATCHES = 128
 _FIRST_SHARE = 0.02  # of the coordinates, changed in the first trial
-_EVALUATION_BATCH = 250
+_LARGE_BATCH, _CPU_IMAGES, _CPU_TOKENS = 250, 64, 512
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -130,13 +130,23 @@ class _Judge:
         rows = np.arange(data.n) if data.lengths is None else np.argsort(data.lengths, kind="stable")
         rows = rows[accelerator.process_index :: accelerator.num_processes]
         wrong = torch.zeros((), dtype=torch.long, device=accelerator.device)
-        for start in range(0, len(rows), _EVALUATION_BATCH):
-            some = rows[start : start + _EVALUATION_BATCH]
+        for some in self._blocks(rows):
             labels = data.labels[torch.from_numpy(some)].to(accelerator.device)
             wrong += (self.logits(some).argmax(1) != labels).sum()
         if accelerator.num_processes > 1:
             wrong = accelerator.reduce(wrong, reduction="sum")
         return int(wrong)
+
+    def _blocks(self, rows: Ints) -> Iterator[Ints]:
+        """Batches that fit a CPU's caches, where texts of like length stand together; larger ones elsewhere."""
+        lengths, start = self.data.lengths, 0
+        while start < len(rows):
+            size = _LARGE_BATCH
+            if self.accelerator.device.type == "cpu":
+                longest = 0 if lengths is None else int(lengths[rows[start : start + _CPU_IMAGES]].max())
+                size = max(1, _CPU_TOKENS // longest) if longest else _CPU_IMAGES
+            yield rows[start : start + size]
+            start += size
 
 
 def _ranked_changes(q: Ints, score: _Score, judge: _Judge, batch_size: int) -> tuple[Ints, Ints]:
