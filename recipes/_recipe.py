@@ -14,6 +14,7 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -29,6 +30,7 @@ from transferbound.files import write_json
 ROOT = Path(__file__).resolve().parent.parent
 TABLE = "results.json"
 _QUICK_ROWS, _QUICK_EPOCHS = 1500, 4.0
+_TICK = 15.0
 _CARD_FILES = ("certificate.json", "offset.bin", "README.md")
 
 
@@ -171,21 +173,33 @@ def _append(table: Path, row: dict[str, Any]) -> None:
 
 
 class _Clock:
-    """Adds up the minutes of a run over its interruptions (not over a SIGKILL)."""
+    """Adds up the minutes of a run over its interruptions, to within ``_TICK`` seconds."""
 
     def __init__(self, out: Path) -> None:
         self._file = out.with_name(out.name + ".minutes.json")
+        self._stop = threading.Event()
 
     @property
     def minutes(self) -> float:
         return float(json.loads(self._file.read_text(encoding="utf-8"))) if self._file.exists() else 0.0
 
     def __enter__(self) -> None:
-        self._started = time.monotonic()
+        self._before, self._started = self.minutes, time.monotonic()
+        self._file.parent.mkdir(parents=True, exist_ok=True)
+        self._ticking = threading.Thread(target=self._tick, daemon=True)
+        self._ticking.start()
 
     def __exit__(self, *_: object) -> None:
-        self._file.parent.mkdir(parents=True, exist_ok=True)
-        write_json(self._file, self.minutes + (time.monotonic() - self._started) / 60)
+        self._stop.set()
+        self._ticking.join()
+        self._write()
+
+    def _tick(self) -> None:
+        while not self._stop.wait(_TICK):
+            self._write()
+
+    def _write(self) -> None:
+        write_json(self._file, self._before + (time.monotonic() - self._started) / 60)
 
 
 def _options(recipe: Recipe, argv: list[str] | None) -> Options:

@@ -108,6 +108,18 @@ def test_from_minilm(tmp_path: Path) -> None:
     assert row["test_error"] is None
 
 
+def test_minutes_are_kept_over_a_kill(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    recipe("mnist_scratch")
+    module = sys.modules["_recipe"]
+    monkeypatch.setattr(module, "_TICK", 0.01)
+    (tmp_path / "out.minutes.json").write_text("2.0")
+    clock = module._Clock(tmp_path / "out")
+    with clock:
+        while clock.minutes <= 2.0:  # written while the work goes on, not at its end
+            pass
+    assert 2.0 < clock.minutes < 3.0
+
+
 def test_an_error_is_one_line_and_exit_code_2(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     module = recipe("mnist_scratch")
     given = ["--dataset", str(tmp_path / "nothing"), "--out", str(tmp_path / "out"), "--cards", str(tmp_path)]
