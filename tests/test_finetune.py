@@ -104,6 +104,45 @@ def test_a_run_that_was_interrupted_gives_the_same_integers(
     assert torch.equal(resumed.model.coordinates, unbroken.model.coordinates)
 
 
+@pytest.mark.parametrize("step", [9, 10, 17, 29])
+def test_an_interrupted_run_keeps_what_it_fixed_on_the_grid(
+    make: Callable[..., Finetuner], tmp_path: Path, step: int
+) -> None:
+    one_by_one = settings(quantize_from=0.3, fix_until=0.9)
+    unbroken = make(one_by_one)
+    expected = unbroken.run()
+    with pytest.MonkeyPatch.context() as patch:
+        interrupt(patch, step)
+        with pytest.raises(InterruptedRunError):
+            make(one_by_one, RunState(tmp_path / "run", {})).run()
+    resumed = make(one_by_one, RunState(tmp_path / "run", {}))
+    assert np.array_equal(resumed.run(), expected)
+    assert torch.equal(resumed.model.coordinates, unbroken.model.coordinates)
+
+
+def test_fixed_coordinates_stay_and_the_others_go_on(make: Callable[..., Finetuner]) -> None:
+    tuner = make(settings(quantize_from=0.3, fix_until=0.9))
+    quantizer = tuner.quantizer
+    seen: list[tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]] = []
+    original = tuner._backward
+
+    def backward(indices: Any) -> tuple[float, float]:
+        result = original(indices)
+        if quantizer.fixed is not None:
+            seen.append((quantizer.fixed.numpy().copy(), quantizer.integers(tuner.model.coordinates)))
+            assert tuner.model.coordinates.grad is not None
+            assert not tuner.model.coordinates.grad[quantizer.fixed].any()
+        return result
+
+    tuner._backward = backward  # type: ignore[method-assign]
+    final = tuner.run()
+    shares = [fixed.mean() for fixed, _ in seen]
+    assert shares[0] < 0.2 and shares[-1] == 1.0 and sorted(shares) == shares
+    for fixed, integers in seen:
+        assert np.array_equal(integers[fixed], final[fixed])
+    assert any(not np.array_equal(integers, final) for _, integers in seen)
+
+
 def test_a_run_killed_after_its_last_step_trains_no_more(
     make: Callable[..., Finetuner], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -299,6 +338,7 @@ def test_clamped_fractions() -> None:
         *(("learning_rate", v) for v in (0, -1.0, float("inf"))),
         *(("rate", v) for v in (-0.1, float("nan"))),
         *(("quantize_from", v) for v in (-0.1, 0.9, 1.1)),
+        *(("fix_until", v) for v in (0.1, 1.1, float("nan"))),
         ("seed", -1),
         ("mixed_precision", "fp8"),
     ],

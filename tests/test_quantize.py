@@ -84,3 +84,26 @@ def test_levels_that_have_no_zero(levels: int) -> None:
 def test_steps_that_are_none(step: float) -> None:
     with pytest.raises(ArgumentError, match="step is"):
         Quantizer(3, step)
+
+
+def test_fixing_takes_what_lies_beyond_the_grid_and_then_the_nearest() -> None:
+    quantizer = Quantizer(3, step=1.0)
+    quantizer.active = True
+    w = torch.tensor([0.4, 2.5, -0.1, 0.8, -1.3])
+    order = [1, 4, 2, 3, 0]
+    for count in range(1, 6):
+        quantizer.fix(w, count / 5)
+        assert quantizer.fixed is not None
+        assert sorted(quantizer.fixed.nonzero().flatten().tolist()) == sorted(order[:count])
+    assert w.tolist() == [0.0, 1.0, 0.0, 1.0, -1.0]
+
+
+def test_fixed_coordinates_have_no_gradient_and_the_others_are_real() -> None:
+    quantizer = Quantizer(3, step=1.0)
+    quantizer.active = True
+    w = torch.tensor([0.4, 0.1], requires_grad=True)
+    quantizer.fix(w, 0.5)
+    out = quantizer(w)
+    assert out.tolist() == pytest.approx([0.4, 0.0])
+    out.sum().backward()
+    assert w.grad is not None and w.grad.tolist() == [1.0, 0.0]

@@ -133,7 +133,7 @@ Search = Annotated[
         help="Try these values in short pilot runs and train the best in full; give it several times for a grid of "
         "at most 64 points. It overrides the plain option of that name. Keys that the message pays for: dim, levels, "
         "kind, head-scale, input-size, seed, head-seed, rank; free ones: learning-rate, batch-size, rate, "
-        "training-seed, threshold, initial-share, step-rate, quantize-from, settle-from.",
+        "training-seed, threshold, initial-share, step-rate, quantize-from, fix-until, settle-from.",
     ),
 ]
 

@@ -33,6 +33,7 @@ ENCODER_KEYS: dict[str, Callable[[str], Any]] = {
     "initial-share": float,
     "step-rate": float,
     "quantize-from": float,
+    "fix-until": float,
     "settle-from": float,
 }
 """What only the encoder uses: it costs no bits."""

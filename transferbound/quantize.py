@@ -37,6 +37,8 @@ class Quantizer(nn.Module):
 
     Attributes:
         active: while False, ``forward`` is the identity (the warm-up of a finetuning run).
+        fixed: coordinates that :meth:`fix` has put on the grid for good, bool [d]; None: all are rounded, with
+            straight-through gradients.
 
     Raises:
         ArgumentError: an even number of levels, a step that is not positive, or a threshold out of range.
@@ -57,12 +59,15 @@ class Quantizer(nn.Module):
         self.largest = (levels - 1) // 2
         self.log_step = nn.Parameter(torch.tensor(math.log(step)))
         self.active = False
+        self.fixed: Tensor | None = None
 
     def forward(self, w: Tensor) -> Tensor:
         """Shape [d] to shape [d]."""
         if not self.active:
             return w
         step = self.log_step.exp()
+        if self.fixed is not None:
+            return torch.where(self.fixed, w.detach(), w)
         position = (w / step).clamp(-self.largest, self.largest)
         return (position + (self._round(position) - position).detach()) * step
 
@@ -82,6 +87,25 @@ class Quantizer(nn.Module):
         if edge > 0:
             self.log_step.copy_((edge / self.threshold).log())
         self.active = True
+
+    @torch.no_grad()
+    def fix(self, w: Tensor, share: float) -> None:
+        """Moves coordinates onto the grid, in place, until ``share`` of them are there, and keeps them there.
+
+        Incremental quantization (Zhou et al. 2017): those that are not fixed yet stay real and make up for the
+        errors of those that are. The ones beyond the ends of the grid go first, then the nearest.
+        """
+        if self.fixed is None:
+            self.fixed = torch.zeros_like(w, dtype=torch.bool)
+        step = self.log_step.exp()
+        position = w / step
+        grid = self._round(position.clamp(-self.largest, self.largest))
+        distance = (position - grid).abs()
+        distance = torch.where(position.abs() > self.largest, -distance, distance)
+        distance[self.fixed] = -math.inf
+        count = min(len(w), math.ceil(share * len(w)))
+        self.fixed[distance.argsort(stable=True)[:count]] = True
+        w.copy_(torch.where(self.fixed, grid * step, w))
 
     @property
     def exponent(self) -> int:

@@ -180,14 +180,24 @@ class Finetuner:
         exchange = self.loss / max(self.risk, 1.0 / self.data.n)
         bits = soft_bits(self.model.coordinates, self.quantizer.log_step.exp(), self.quantizer.threshold)
         (self.settings.rate * price * exchange * bits).backward()
+        if self.quantizer.fixed is not None and self.model.coordinates.grad is not None:
+            self.model.coordinates.grad.masked_fill_(self.quantizer.fixed, 0.0)
 
     def _quantize_at(self, done: float) -> None:
         if done >= self.settings.quantize_from and not self.quantizer.active:
             self.quantizer.start(self.model.coordinates, self.settings.initial_share)
+        if self.quantizer.active and self.settings.fix_until is not None:
+            if self.quantizer.log_step.requires_grad:
+                self.quantizer.snap_step()
+            self.quantizer.fix(self.model.coordinates, self._fixed_share(done, self.settings.fix_until))
         if done >= self.settings.settle_from and self.quantizer.log_step.requires_grad:
             self.quantizer.snap_step()
         if self.quantizer.active and (self.bits == 0.0 or self.step % _REPORT_EVERY == 0):
             self.bits = self._message_bits()
+
+    def _fixed_share(self, done: float, last: float) -> float:
+        first = self.settings.quantize_from
+        return 1.0 if done >= last else (done - first) / (last - first)
 
     def _polish(self, integers: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
         if not self.settings.polish:
@@ -261,6 +271,8 @@ class Finetuner:
         for name, parameter in self._trained():
             for key, value in self.optimizer.state.get(parameter, {}).items():
                 tensors[f"{key}.{name}"] = value.detach().clone()
+        if self.quantizer.fixed is not None:
+            tensors["fixed"] = self.quantizer.fixed.clone()
         numbers = {
             "step": self.step,
             "total_steps": self.total_steps,
@@ -286,6 +298,8 @@ class Finetuner:
                     key: value if key == "step" else value.to(parameter.device)
                     for key, value in moments.items()
                 }
+        if "fixed" in tensors:
+            self.quantizer.fixed = tensors["fixed"].to(self.model.coordinates.device)
         self.step, self.total_steps = numbers["step"], numbers["total_steps"]
         self.loss, self.risk, self.bits = numbers["loss"], numbers["risk"], numbers["bits"]
         self.quantizer.active = numbers["active"]

@@ -23,6 +23,9 @@ class FinetuneSettings:
         batch_size: examples in one optimizer step, over all processes.
         learning_rate: of the coordinates' optimizer, after warm-up.
         quantize_from: fraction of the steps after which the grid is in the loop.
+        fix_until: from ``quantize_from`` to this fraction of the steps the coordinates are fixed on the grid one
+            after another, while the others stay real and make up for it (incremental quantization). None: all
+            are rounded from ``quantize_from`` on, with straight-through gradients and a learned step.
         settle_from: fraction of the steps after which the step size stays on the message's own grid.
         step_rate: learning rate of the step's logarithm, relative to the coordinates'.
         initial_share: share of the coordinates that are not zero when quantization starts.
@@ -43,6 +46,7 @@ class FinetuneSettings:
     batch_size: int = 32
     learning_rate: float = 0.0075
     quantize_from: float = 0.4
+    fix_until: float | None = None
     settle_from: float = 0.8
     step_rate: float = 0.3
     initial_share: float = 0.6
@@ -68,6 +72,9 @@ class FinetuneSettings:
         _require(
             "quantize_from", self.quantize_from, ordered, "between 0 and settle_from, which is at most 1"
         )
+        if self.fix_until is not None:
+            ordered = self.quantize_from <= self.fix_until <= 1
+            _require("fix_until", self.fix_until, ordered, "between quantize_from and 1")
         _require("rate", self.rate, self.rate >= 0, "at least 0")
         _require("polish", self.polish, self.polish >= 0, "at least 0")
         _require("seed", self.seed, self.seed >= 0, "at least 0")
