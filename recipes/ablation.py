@@ -24,14 +24,14 @@ from transferbound.files import write_json
 from transferbound.paper_code import paper_bits
 from transferbound.predictor import decode_predictor
 
-EPOCHS = 5
+EPOCHS, POLISH = 3, 8
 
 
 def variants(settings: CertifySettings) -> dict[str, CertifySettings]:
     """Name to settings; the first is the method as the recipes use it."""
     subspace = settings.subspace
     assert subspace is not None
-    full = replace(settings, finetune=replace(settings.finetune, epochs=EPOCHS))
+    full = replace(settings, finetune=replace(settings.finetune, epochs=EPOCHS, polish=POLISH))
 
     def tuned(**changes: Any) -> CertifySettings:
         return replace(full, finetune=replace(full.finetune, **changes))
@@ -39,10 +39,10 @@ def variants(settings: CertifySettings) -> dict[str, CertifySettings]:
     return {
         "all of it": full,
         "no polish": tuned(polish=0),
+        "all rounded at once": tuned(fix_until=None),
+        "rounded only at the end": tuned(fix_until=None, quantize_from=0.95, settle_from=0.95),
         "no price on bits": tuned(rate=0.0),
-        "step not learned": tuned(step_rate=0.0),
-        "quantized only at the end": tuned(quantize_from=0.95, settle_from=0.95),
-        "7 levels": replace(full, levels=7),
+        "3 levels": replace(full, levels=3),
         "half the coordinates": replace(full, subspace=replace(subspace, dim=subspace.dim // 2)),
         "Kronecker product": replace(full, subspace=replace(subspace, kind="kron")),
         "FiLM": replace(full, subspace=replace(subspace, kind="film", dim=min(subspace.dim, 1000))),

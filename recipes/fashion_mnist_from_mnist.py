@@ -25,7 +25,10 @@ RECIPE = Recipe(
     published=28.2,
     settings=CertifySettings(
         subspace=SubspaceConfig("hashed", 1000),
-        finetune=FinetuneSettings(epochs=5, batch_size=64, learning_rate=0.2, quantize_from=0.1, polish=24),
+        levels=5,
+        finetune=FinetuneSettings(
+            epochs=10, batch_size=64, learning_rate=0.2, quantize_from=0.3, fix_until=0.95, polish=20
+        ),
         **variant(ARCHITECTURE, SEED),
     ),
     note="The published figure is a transfer from CIFAR-10 with ResNet-20.",

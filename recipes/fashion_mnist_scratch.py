@@ -23,7 +23,10 @@ RECIPE = Recipe(
     published=32.8,
     settings=CertifySettings(
         subspace=SubspaceConfig("hashed", 1000),
-        finetune=FinetuneSettings(epochs=5, batch_size=64, learning_rate=0.2, quantize_from=0.1, polish=24),
+        levels=5,
+        finetune=FinetuneSettings(
+            epochs=10, batch_size=64, learning_rate=0.2, quantize_from=0.3, fix_until=0.95, polish=20
+        ),
         **variant(ARCHITECTURE, SEED),
     ),
     note="A convolutional network of 17,274 parameters.",

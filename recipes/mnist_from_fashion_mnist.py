@@ -24,8 +24,11 @@ RECIPE = Recipe(
     prior=prior,
     published=9.0,
     settings=CertifySettings(
-        subspace=SubspaceConfig("hashed", 1500),
-        finetune=FinetuneSettings(epochs=5, batch_size=64, learning_rate=0.2, quantize_from=0.1, polish=8),
+        subspace=SubspaceConfig("hashed", 800),
+        levels=5,
+        finetune=FinetuneSettings(
+            epochs=12, batch_size=64, learning_rate=0.2, quantize_from=0.3, fix_until=0.95, polish=16
+        ),
         **variant(ARCHITECTURE, SEED),
     ),
     note="The published figure is a transfer from SVHN. The network's first layer aligns each digit by its moments.",

@@ -67,6 +67,7 @@ class BoundRequest:
     cache_features: bool = True
     search: list[str] | None = None
     search_share: float = 0.3
+    fix_until: float | None = None
 
 
 def run_bound(request: BoundRequest, progress: bool = True) -> Certificate:
@@ -108,6 +109,7 @@ def _settings(request: BoundRequest, point: Mapping[str, Any], default: int) -> 
         learning_rate=request.learning_rate,
         rate=request.rate,
         polish=request.polish,
+        fix_until=request.fix_until,
         seed=request.training_seed,
         mixed_precision=request.mixed_precision,
         **more,

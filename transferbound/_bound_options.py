@@ -64,6 +64,14 @@ Polish = Annotated[
     ),
 ]
 
+FixUntil = Annotated[
+    float | None,
+    typer.Option(
+        help="Fix the coordinates on the grid one after another until this fraction of the steps (0.95), the others "
+        "making up for it: best with --levels 5 and several epochs. Default: round all at once."
+    ),
+]
+
 BatchSize = Annotated[int, typer.Option(help="Examples in a step.")]
 
 LearningRate = Annotated[float, typer.Option(help="Of the coordinates, relative to the tensors' sizes.")]

@@ -146,12 +146,18 @@ def certify(
     )
     content["unverified"] = {"training": trained.settings, "versions": _versions()}
     certificate = Certificate(content, trained.message)
+    _write(certificate, target, trained.state, accelerator)
+    return certificate
+
+
+def _write(
+    certificate: Certificate, target: Path | None, state: RunState | None, accelerator: Accelerator
+) -> None:
     if target is not None and accelerator.is_main_process:
         certificate.save_pretrained(target, finish=lambda folder: write_card(folder, certificate))
-        assert trained.state is not None
-        trained.state.remove()
+        assert state is not None
+        state.remove()
     accelerator.wait_for_everyone()  # a launcher ends all processes when one has ended badly
-    return certificate
 
 
 def check_together(

@@ -83,6 +83,7 @@ def bound(
     learning_rate: options.LearningRate = 0.0075,
     rate: options.Rate = 1.0,
     polish: options.Polish = 0,
+    fix_until: options.FixUntil = None,
     training_seed: options.TrainingSeed = 0,
     mixed_precision: options.MixedPrecision = "no",
     revision: options.Revision = None,

@@ -64,16 +64,7 @@ def export_random(
         PriorError: timm has no such architecture, or it has buffers that only training could fill.
         OutputError: ``folder`` holds something, or cannot be written.
     """
-
-    if not timm.is_model(architecture):
-        raise PriorError(f"timm has no architecture {architecture!r}; transferbound_convnet is one")
-    with quiet_construction():
-        model = timm.create_model(architecture, pretrained=False, num_classes=num_classes, in_chans=channels)
-    if buffers := [name for name, _ in model.named_buffers()]:
-        raise PriorError(
-            f"{architecture} has buffers ({', '.join(buffers[:3])}) that a random start leaves without a value; "
-            "choose an architecture with group or layer normalization"
-        )
+    model = _network(architecture, num_classes, channels)
     own: Any = model.pretrained_cfg
     classifier = own.get("classifier", "fc")
     head = {f"{name}.weight" for name in ([classifier] if isinstance(classifier, str) else classifier)}
@@ -104,6 +95,19 @@ def export_random(
         card = _CARD.format(architecture=architecture, seed=seed, parameters=parameters)
         (partial / "README.md").write_text(card, encoding="utf-8")
     return Path(folder)
+
+
+def _network(architecture: str, num_classes: int, channels: int) -> torch.nn.Module:
+    if not timm.is_model(architecture):
+        raise PriorError(f"timm has no architecture {architecture!r}; transferbound_convnet is one")
+    with quiet_construction():
+        model = timm.create_model(architecture, pretrained=False, num_classes=num_classes, in_chans=channels)
+    if buffers := [name for name, _ in model.named_buffers()]:
+        raise PriorError(
+            f"{architecture} has buffers ({', '.join(buffers[:3])}) that a random start leaves without a value; "
+            "choose an architecture with group or layer normalization"
+        )
+    return model
 
 
 def _start(name: str, like: torch.Tensor, seed: int, is_head: bool) -> torch.Tensor:
