@@ -36,6 +36,10 @@ _WARMUP = 20
 _MEMORY = 0.98  # of the running loss and error
 _TIMED_STEPS = (5, 30)
 _REPORT_EVERY = 25
+_FIXING_POWER = 2  # the fewer are left to make up for it, the slower coordinates are fixed
+_FIXING_RATE = (
+    0.2  # of the learning rate, at least, meanwhile: the last ones must still move, and end on the grid
+)
 _FORWARD_SHARE = 0.5  # of a step's time that the forward pass alone takes, with a margin
 
 
@@ -137,7 +141,9 @@ class Finetuner:
         done = self.step / self.total_steps if self.total_steps else 0.0
         self._quantize_at(done)
         rate = self.settings.learning_rate * min(1.0, (self.step + 1) / _WARMUP)
-        rate *= 0.5 * (1.0 + math.cos(math.pi * done))
+        rate *= max(
+            0.5 * (1.0 + math.cos(math.pi * done)), 0.0 if self.quantizer.fixed is None else _FIXING_RATE
+        )
         coordinates, step = self.optimizer.param_groups
         coordinates["lr"], step["lr"] = rate, rate * self.settings.step_rate
         self.optimizer.zero_grad()
@@ -197,7 +203,7 @@ class Finetuner:
 
     def _fixed_share(self, done: float, last: float) -> float:
         first = self.settings.quantize_from
-        return 1.0 if done >= last else (done - first) / (last - first)
+        return 1.0 if done >= last else 1.0 - ((last - done) / (last - first)) ** _FIXING_POWER
 
     def _polish(self, integers: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
         if not self.settings.polish:
