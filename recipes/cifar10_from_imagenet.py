@@ -14,10 +14,11 @@ RECIPE = Recipe(
     published=35.1,
     settings=CertifySettings(
         subspace=SubspaceConfig("film", 1500, head_scale=8),
-        input_size=40,
-        finetune=FinetuneSettings(epochs=2, learning_rate=0.0075),
+        levels=5,
+        input_size=64,
+        finetune=FinetuneSettings(epochs=3, learning_rate=0.0075, quantize_from=0.4, fix_until=0.95),
     ),
-    note="40 x 40 pixels and two epochs: what one core does in a quarter of an hour. Published: EfficientNet-B0.",
+    note="64 x 64 pixels. Published: EfficientNet-B0.",
 )
 
 if __name__ == "__main__":

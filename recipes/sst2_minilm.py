@@ -13,9 +13,9 @@ RECIPE = Recipe(
     prior="sentence-transformers/all-MiniLM-L6-v2",
     test_split="validation",
     settings=CertifySettings(
-        subspace=SubspaceConfig("film", 1200, head_scale=8),
+        subspace=SubspaceConfig("film", 600, head_scale=8),
         levels=5,
-        finetune=FinetuneSettings(epochs=3, learning_rate=0.015, quantize_from=0.3, fix_until=0.95, polish=2),
+        finetune=FinetuneSettings(epochs=3, learning_rate=0.01, quantize_from=0.4, fix_until=0.95, polish=1),
     ),
     note="For comparison, not a certificate: the rows are phrases of some 6,900 sentences, not independent ones.",
     config="sst2",

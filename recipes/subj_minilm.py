@@ -14,7 +14,10 @@ RECIPE = Recipe(
     test_split=None,
     settings=CertifySettings(
         subspace=SubspaceConfig("film", 250, head_scale=8),
-        finetune=FinetuneSettings(epochs=3, learning_rate=0.02, quantize_from=0.4),
+        levels=5,
+        finetune=FinetuneSettings(
+            epochs=6, batch_size=16, learning_rate=0.015, quantize_from=0.4, fix_until=0.95
+        ),
     ),
     note="10,000 sentences, all of them for training and bound.",
 )
