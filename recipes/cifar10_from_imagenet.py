@@ -13,7 +13,7 @@ RECIPE = Recipe(
     prior="timm/tf_efficientnet_lite0.in1k",
     published=35.1,
     settings=CertifySettings(
-        subspace=SubspaceConfig("film", 1500, head_scale=8),
+        subspace=SubspaceConfig("film", 1000, head_scale=8),
         levels=5,
         input_size=64,
         finetune=FinetuneSettings(epochs=3, learning_rate=0.0075, quantize_from=0.4, fix_until=0.95),
