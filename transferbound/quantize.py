@@ -93,7 +93,8 @@ class Quantizer(nn.Module):
         """Moves coordinates onto the grid, in place, until ``share`` of them are there, and keeps them there.
 
         Incremental quantization (Zhou et al. 2017, arXiv 1702.03044, section 3): those that are not fixed yet
-        stay real and make up for the errors of those that are. The ones beyond the ends of the grid go first, then the nearest.
+        stay real and make up for the errors of those that are. The ones beyond the ends of the grid go
+        first, then the nearest.
         """
         if self.fixed is None:
             self.fixed = torch.zeros_like(w, dtype=torch.bool)
