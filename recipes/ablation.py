@@ -36,13 +36,14 @@ def variants(settings: CertifySettings) -> dict[str, CertifySettings]:
     def tuned(**changes: Any) -> CertifySettings:
         return replace(full, finetune=replace(full.finetune, **changes))
 
+    at_once = full.finetune.fix_until is None
+    other = replace(tuned(fix_until=0.95), levels=5) if at_once else replace(tuned(fix_until=None), levels=3)
     return {
         "all of it": full,
         "no polish": tuned(polish=0),
-        "all rounded at once": tuned(fix_until=None),
+        "fixed one after another, 5 levels" if at_once else "rounded all at once, 3 levels": other,
         "rounded only at the end": tuned(fix_until=None, quantize_from=0.95, settle_from=0.95),
         "no price on bits": tuned(rate=0.0),
-        "3 levels": replace(full, levels=3),
         "half the coordinates": replace(full, subspace=replace(subspace, dim=subspace.dim // 2)),
         "Kronecker product": replace(full, subspace=replace(subspace, kind="kron")),
         "FiLM": replace(full, subspace=replace(subspace, kind="film", dim=min(subspace.dim, 1000))),
@@ -57,7 +58,7 @@ def ablate(recipe: Recipe, dataset: str, out: Path, quick: bool) -> list[dict[st
     data = LabelledData.load(dataset, split="train[:1500]" if quick else "train")
     rows = []
     for name, settings in variants(recipe.settings).items():
-        folder = out / f"{recipe.name}-{name.replace(' ', '-')}"
+        folder = out / f"{recipe.name}-{name.replace(',', '').replace(' ', '-')}"
         if not folder.exists():
             certify(prior, data, folder, settings)
         certificate = Certificate.from_pretrained(folder)

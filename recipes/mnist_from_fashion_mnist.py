@@ -27,7 +27,7 @@ RECIPE = Recipe(
         subspace=SubspaceConfig("hashed", 800),
         levels=5,
         finetune=FinetuneSettings(
-            epochs=15, batch_size=64, learning_rate=0.2, quantize_from=0.3, fix_until=0.95, polish=12
+            epochs=8, batch_size=64, learning_rate=0.2, quantize_from=0.14, fix_until=0.95, polish=12
         ),
         **variant(ARCHITECTURE, SEED),
     ),
