@@ -24,10 +24,10 @@ RECIPE = Recipe(
     prior=prior,
     published=9.0,
     settings=CertifySettings(
-        subspace=SubspaceConfig("hashed", 800),
+        subspace=SubspaceConfig("hashed", 1000),
         levels=5,
         finetune=FinetuneSettings(
-            epochs=8, batch_size=64, learning_rate=0.2, quantize_from=0.14, fix_until=0.95, polish=12
+            epochs=4, batch_size=64, learning_rate=0.2, quantize_from=0.3, fix_until=0.95, polish=24
         ),
         **variant(ARCHITECTURE, SEED),
     ),
