@@ -24,7 +24,7 @@ from transferbound.files import write_json
 from transferbound.paper_code import paper_bits
 from transferbound.predictor import decode_predictor
 
-EPOCHS, POLISH = 3, 6
+EPOCHS, POLISH = 2, 4
 
 
 def variants(settings: CertifySettings) -> dict[str, CertifySettings]:
@@ -45,7 +45,6 @@ def variants(settings: CertifySettings) -> dict[str, CertifySettings]:
         "rounded only at the end": tuned(fix_until=None, quantize_from=0.95, settle_from=0.95),
         "no price on bits": tuned(rate=0.0),
         "half the coordinates": replace(full, subspace=replace(subspace, dim=subspace.dim // 2)),
-        "Kronecker product": replace(full, subspace=replace(subspace, kind="kron")),
         "FiLM": replace(full, subspace=replace(subspace, kind="film", dim=min(subspace.dim, 1000))),
     }
 

@@ -24,11 +24,8 @@ RECIPE = Recipe(
     prior=prior,
     published=9.0,
     settings=CertifySettings(
-        subspace=SubspaceConfig("hashed", 1000),
-        levels=5,
-        finetune=FinetuneSettings(
-            epochs=4, batch_size=64, learning_rate=0.2, quantize_from=0.3, fix_until=0.95, polish=24
-        ),
+        subspace=SubspaceConfig("hashed", 2000),
+        finetune=FinetuneSettings(epochs=15, batch_size=64, learning_rate=0.2, quantize_from=0.1, polish=12),
         **variant(ARCHITECTURE, SEED),
     ),
     note="The published figure is a transfer from SVHN. The network's first layer aligns each digit by its moments.",
