@@ -36,10 +36,9 @@ _WARMUP = 20
 _MEMORY = 0.98  # of the running loss and error
 _TIMED_STEPS = (5, 30)
 _REPORT_EVERY = 25
-_FIXING_POWER = 2  # the fewer are left to make up for it, the slower coordinates are fixed
-_FIXING_RATE = (
-    0.2  # of the learning rate, at least, meanwhile: the last ones must still move, and end on the grid
-)
+# Coordinates are fixed the slower, the fewer are left to make up for it; and these must still move to the end.
+_FIXING_POWER = 2
+_FIXING_RATE = 0.2  # at least, of the learning rate
 _FORWARD_SHARE = 0.5  # of a step's time that the forward pass alone takes, with a margin
 
 
@@ -141,9 +140,8 @@ class Finetuner:
         done = self.step / self.total_steps if self.total_steps else 0.0
         self._quantize_at(done)
         rate = self.settings.learning_rate * min(1.0, (self.step + 1) / _WARMUP)
-        rate *= max(
-            0.5 * (1.0 + math.cos(math.pi * done)), 0.0 if self.quantizer.fixed is None else _FIXING_RATE
-        )
+        floor = 0.0 if self.quantizer.fixed is None else _FIXING_RATE
+        rate *= max(0.5 * (1.0 + math.cos(math.pi * done)), floor)
         coordinates, step = self.optimizer.param_groups
         coordinates["lr"], step["lr"] = rate, rate * self.settings.step_rate
         self.optimizer.zero_grad()
