@@ -25,6 +25,8 @@ ARCHITECTURES = (
     *(f"tried_{number}" for number in range(11)),
 )
 SEEDS = range(16)
+SOURCE_EPOCHS = (8, 1)
+"""Lengths of the training elsewhere that were tried for a transfer."""
 
 
 _CARD = """---
@@ -43,12 +45,14 @@ All {parameters:,} parameters were trained for {epochs} epochs on {rows:,} label
 """
 
 
-def variant(architecture: str, seed: int) -> dict[str, int]:
-    """The arguments of ``CertifySettings`` that pay for the choice of architecture and seed."""
-    return {
-        "candidate": ARCHITECTURES.index(architecture) * len(SEEDS) + SEEDS.index(seed),
-        "candidates": len(ARCHITECTURES) * len(SEEDS),
-    }
+def variant(architecture: str, seed: int, source_epochs: int | None = None) -> dict[str, int]:
+    """The arguments of ``CertifySettings`` that pay for the choice of architecture, seed and source training."""
+    candidate = ARCHITECTURES.index(architecture) * len(SEEDS) + SEEDS.index(seed)
+    candidates = len(ARCHITECTURES) * len(SEEDS)
+    if source_epochs is not None:
+        candidate = candidate * len(SOURCE_EPOCHS) + SOURCE_EPOCHS.index(source_epochs)
+        candidates *= len(SOURCE_EPOCHS)
+    return {"candidate": candidate, "candidates": candidates}
 
 
 def random_start(folder: Path, architecture: str, seed: int) -> str:
@@ -66,13 +70,13 @@ def trained_elsewhere(
     source: str,
     *,
     hub_id: str,
-    epochs: int = 8,
+    epochs: int,
     rows: int | None = None,
     batch_size: int = 128,
     learning_rate: float = 2e-3,
 ) -> str:
     """The network trained in full on the data set ``source`` (``hub_id`` on its card): a checkpoint with its card."""
-    target = folder / f"{architecture}-{hub_id.split('/')[-1]}{'' if rows is None else f'-{rows}'}"
+    target = folder / f"{architecture}-{hub_id.split('/')[-1]}-{epochs}{'' if rows is None else f'-{rows}'}"
     if target.exists():
         return str(target)
     start = Prior.from_pretrained(random_start(folder, architecture, seed))

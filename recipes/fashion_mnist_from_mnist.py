@@ -14,7 +14,9 @@ SOURCE = "ylecun/mnist"
 
 def prior(folder: Path, options: Options) -> str:
     rows = 1500 if options.quick else None
-    return trained_elsewhere(folder, ARCHITECTURE, SEED, options.source or SOURCE, hub_id=SOURCE, rows=rows)
+    return trained_elsewhere(
+        folder, ARCHITECTURE, SEED, options.source or SOURCE, hub_id=SOURCE, rows=rows, epochs=8
+    )
 
 
 RECIPE = Recipe(

@@ -8,13 +8,16 @@ from _small import trained_elsewhere, variant
 
 from transferbound import CertifySettings, FinetuneSettings, SubspaceConfig
 
-ARCHITECTURE, SEED = "transferbound_convnet_aligned", 0
+ARCHITECTURE, SEED, SOURCE_EPOCHS = "transferbound_convnet_aligned", 0, 1
 SOURCE = "zalando-datasets/fashion_mnist"
 
 
 def prior(folder: Path, options: Options) -> str:
     rows = 1500 if options.quick else None
-    return trained_elsewhere(folder, ARCHITECTURE, SEED, options.source or SOURCE, hub_id=SOURCE, rows=rows)
+    source = options.source or SOURCE
+    return trained_elsewhere(
+        folder, ARCHITECTURE, SEED, source, hub_id=SOURCE, rows=rows, epochs=SOURCE_EPOCHS
+    )
 
 
 RECIPE = Recipe(
@@ -24,9 +27,12 @@ RECIPE = Recipe(
     prior=prior,
     published=9.0,
     settings=CertifySettings(
-        subspace=SubspaceConfig("hashed", 2000),
-        finetune=FinetuneSettings(epochs=15, batch_size=64, learning_rate=0.2, quantize_from=0.1, polish=12),
-        **variant(ARCHITECTURE, SEED),
+        subspace=SubspaceConfig("hashed", 1000),
+        levels=5,
+        finetune=FinetuneSettings(
+            epochs=4, batch_size=64, learning_rate=0.2, quantize_from=0.3, fix_until=0.95, polish=12
+        ),
+        **variant(ARCHITECTURE, SEED, SOURCE_EPOCHS),
     ),
     note="The published figure is a transfer from SVHN. The network's first layer aligns each digit by its moments.",
 )
