@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib.figure
+from ablation import EPOCHS, POLISH
 
 from transferbound.files import write_text
 from transferbound.report.numbers import percent, percent_up
@@ -69,7 +70,11 @@ def _line(row: dict[str, Any]) -> str:
 def _ablation(rows: list[dict[str, Any]]) -> list[str]:
     """One table a task: each variant against the full method of the same length of training."""
     lines = ["## What each idea buys", ""]
-    lines += ["Written by `python recipes/ablation.py`; each line changes one thing.", ""]
+    lines += [
+        f"Written by `python recipes/ablation.py`; each line changes one thing. The runs are shorter than the rows above: "
+        f"{EPOCHS} epochs, at most {POLISH} trials of polish.",
+        "",
+    ]
     for task in sorted({row["task"] for row in rows}):
         ours = [row for row in rows if row["task"] == task]
         full = ours[0]
