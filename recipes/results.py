@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib.figure
-from ablation import EPOCHS, POLISH
 
 from transferbound.files import write_text
 from transferbound.report.numbers import percent, percent_up
@@ -71,8 +70,7 @@ def _ablation(rows: list[dict[str, Any]]) -> list[str]:
     """One table a task: each variant against the full method of the same length of training."""
     lines = ["## What each idea buys", ""]
     lines += [
-        f"Written by `python recipes/ablation.py`; each line changes one thing. The runs are shorter than the rows above: "
-        f"{EPOCHS} epochs, at most {POLISH} trials of polish.",
+        "Written by `python recipes/ablation.py`; each line changes one thing. The runs are shorter than those above.",
         "",
     ]
     for task in sorted({row["task"] for row in rows}):
