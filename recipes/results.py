@@ -25,7 +25,8 @@ _INTRODUCTION = """Written by `python recipes/results.py` from `results.json`, t
 bound holds with 95 % confidence, spends no held-out data, and was verified in a fresh process; its certificate and card
 lie in the folder of its name. "Published" is the 2022 paper (Lotfi et al., arXiv 2211.13609), data-independent prior.
 "Held-out tenth" is what counting errors on a tenth of the same data would certify if the error there were the training
-error: usually less, and it costs that tenth. Test errors are for the report; nothing was chosen by them."""
+error: usually less, and it costs that tenth. Test errors are for the report; nothing was chosen by them. Where the
+minutes are missing a part of them was lost when the run was killed."""
 
 
 def page(rows: list[dict[str, Any]], ablations: list[dict[str, Any]]) -> str:
@@ -61,7 +62,7 @@ def _line(row: dict[str, Any]) -> str:
         f"{row['dim']:,}",
         row["kind"],
         percent_up(row["holdout_tenth"]),
-        f"{row['minutes']:.0f} x {row['cores']}",
+        "" if row["minutes"] is None else f"{row['minutes']:.0f} x {row['cores']}",
     )
     return "| " + " | ".join(cells) + " |"
 
@@ -70,7 +71,8 @@ def _ablation(rows: list[dict[str, Any]]) -> list[str]:
     """One table a task: each variant against the full method of the same length of training."""
     lines = ["## What each idea buys", ""]
     lines += [
-        "Written by `python recipes/ablation.py`; each line changes one thing. The runs are shorter than those above.",
+        "Written by `python recipes/ablation.py`; each line changes one thing (the way to the grid goes "
+        "with its number of levels). The runs are shorter than those above.",
         "",
     ]
     for task in sorted({row["task"] for row in rows}):

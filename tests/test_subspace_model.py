@@ -442,7 +442,8 @@ def test_reduce_gradient_touches_only_the_coordinates():
 
 def test_describe_is_plain_data():
     for config in CONFIGS.values():
-        json.dumps(wrapped(config).describe())
+        described = wrapped(config).describe()
+        assert json.loads(json.dumps(described)) == described
 
 
 def test_signature_is_the_models_own():
