@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -47,11 +48,19 @@ class TextClassifier(nn.Module):
 
 
 class PooledTextClassifier(nn.Module):
-    """An encoder without a classifier of its own: pooled hidden states [B, H], then a linear head."""
+    """An encoder without a classifier of its own: pooled hidden states [B, H], dense layers, then a linear head."""
 
-    def __init__(self, network: nn.Module, hidden_size: int, num_classes: int, pooling: str) -> None:
+    def __init__(
+        self,
+        network: nn.Module,
+        hidden_size: int,
+        num_classes: int,
+        pooling: str,
+        dense: Mapping[str, nn.Module],
+    ) -> None:
         super().__init__()
         self.network = network
+        self.dense = nn.ModuleDict(dense)
         self.head = nn.Linear(hidden_size, num_classes)
         self.pooling = pooling
 
@@ -63,7 +72,10 @@ class PooledTextClassifier(nn.Module):
     ) -> torch.Tensor:
         extra = {} if token_type_ids is None else {"token_type_ids": token_type_ids}
         hidden = self.network(input_ids=input_ids, attention_mask=attention_mask, **extra).last_hidden_state
-        return self.head(pool(hidden, attention_mask, self.pooling))
+        features = pool(hidden, attention_mask, self.pooling)
+        for layer in self.dense.values():
+            features = layer(features)
+        return self.head(features)
 
 
 def pool(hidden: torch.Tensor, attention_mask: torch.Tensor, pooling: str) -> torch.Tensor:

@@ -12,6 +12,7 @@ from torch import nn
 from transferbound.errors import ArgumentError, PriorError
 from transferbound.priors import _card
 from transferbound.priors._backend import Backend
+from transferbound.priors._dense import dense_tensors
 from transferbound.priors._head import initial_head
 from transferbound.priors._preprocessing import Preprocessing
 from transferbound.priors._resolve import Checkpoint, resolve
@@ -44,7 +45,8 @@ class Prior:
     """
 
     def __init__(self, checkpoint: Checkpoint) -> None:
-        tensors = read_tensors(checkpoint.weights)
+        dense = dense_tensors(checkpoint.folder, checkpoint.name)
+        tensors = read_tensors(checkpoint.weights) | dense
         self.name = checkpoint.name
         self.revision = checkpoint.revision
         self.fingerprint = fingerprint(tensors)

@@ -25,10 +25,12 @@ __all__ = ["Checkpoint", "resolve"]
 
 # Everything a checkpoint needs but its weights; never a .py file.
 _TEXT_FILES = ["*.json", "*.txt", "*.md", "*.model", "*/config.json"]
+# The dense layers of a sentence-transformers checkpoint, with their weights.
+_DENSE = "*_Dense/*"
 # Tried in turn until there are weights: one set is enough, and a repository may hold many.
 _WEIGHTS = (
-    ["model.safetensors", "model-*-of-*.safetensors", "model.safetensors.index.json"],
-    ["pytorch_model*.bin", "pytorch_model.bin.index.json"],
+    ["model.safetensors", "model-*-of-*.safetensors", "model.safetensors.index.json", _DENSE],
+    ["pytorch_model*.bin", "pytorch_model.bin.index.json", _DENSE],
     ["*.safetensors", "*.pth"],
 )
 # Weights of other frameworks, optimizer states and duplicates that no prior reads.

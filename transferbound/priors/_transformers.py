@@ -22,6 +22,7 @@ from transformers.models.auto.modeling_auto import (
 
 from transferbound.errors import PriorError
 from transferbound.priors._backend import Backend, quiet_construction
+from transferbound.priors._dense import DenseLayer, dense_layers
 from transferbound.priors._images import image_preprocessing
 from transferbound.priors._network import POOLINGS, ImageClassifier, PooledTextClassifier, TextClassifier
 from transferbound.priors._preprocessing import ImagePreprocessing, TextPreprocessing
@@ -66,6 +67,7 @@ class TransformersBackend(Backend):
                 "choose an encoder, a decoder or an image classifier"
             )
         self._pooling = ""
+        self._dense: tuple[DenseLayer, ...] = ()
         if images:
             self._factory: Any = transformers.AutoModelForImageClassification
         elif kind.endswith("ForSequenceClassification"):
@@ -73,6 +75,8 @@ class TransformersBackend(Backend):
         else:
             self._factory = transformers.AutoModel
             self._pooling = _pooling(self._folder, self._config, kind, self._name)
+            self._dense = dense_layers(self._folder, self._name)
+            self._check_dense()
         if not images:
             self._tokenizer = self._read_tokenizer()
             if getattr(self._config, "pad_token_id", None) is None:
@@ -80,10 +84,11 @@ class TransformersBackend(Backend):
                 self._config.pad_token_id = self._pad_id()
         own_head = kind.endswith(("ForSequenceClassification", "ForImageClassification"))
         self.own_classes = int(self._config.num_labels) if own_head else 0
+        dense, tensors = self._split(tensors)
         network, info = self._load(tensors)
         self.architecture = type(network).__name__
         self.unused = self._account(network, info, own_head)
-        self._state = {f"network.{k}": v.detach().clone() for k, v in network.state_dict().items()}
+        self._state = {f"network.{k}": v.detach().clone() for k, v in network.state_dict().items()} | dense
         if images:
             self._image = image_preprocessing(self._folder, self._name, self._config, 0)
             self.input_size = self._image.input_size
@@ -102,8 +107,9 @@ class TransformersBackend(Backend):
         with quiet_construction(), _quiet_transformers():
             network, _ = self._from_config(config)
             if self._pooling:
-                hidden_size = _hidden_size(config, self._name)
-                return PooledTextClassifier(network, hidden_size, num_classes, self._pooling)
+                width = self._dense[-1].out_features if self._dense else _hidden_size(config, self._name)
+                dense = {layer.place: layer.build() for layer in self._dense}
+                return PooledTextClassifier(network, width, num_classes, self._pooling, dense)
         if self.modality == "text":
             return TextClassifier(network)
         resized = input_size not in (0, self.input_size)
@@ -142,6 +148,7 @@ class TransformersBackend(Backend):
                 "tokenizer_sha256": digest.hexdigest(),
                 "truncation": "longest_first",
                 "pooling": self._pooling,
+                **({"dense": [layer.to_dict() for layer in self._dense]} if self._dense else {}),
             },
             token_types="token_type_ids" in tokenizer.model_input_names,
             pad_id=self._pad_id(),
@@ -163,6 +170,24 @@ class TransformersBackend(Backend):
                 f"the prior {self._name}: transformers {transformers.__version__} does not know model type "
                 f"{raw.get('model_type')!r} ({str(error).splitlines()[0]})"
             ) from error
+
+    def _check_dense(self) -> None:
+        width = _hidden_size(self._config, self._name)
+        for layer in self._dense:
+            if layer.in_features != width:
+                raise PriorError(
+                    f"the prior {self._name}: the dense layer {layer.place} reads {layer.in_features} features, "
+                    f"and {width} come before it"
+                )
+            width = layer.out_features
+
+    def _split(
+        self, tensors: dict[str, torch.Tensor]
+    ) -> tuple[dict[str, torch.Tensor], dict[str, torch.Tensor]]:
+        """The dense layers' tensors under the skeleton's names, and the network's."""
+        places = tuple(f"{layer.place}." for layer in self._dense)
+        dense = {f"dense.{key}": value for key, value in tensors.items() if key.startswith(places)}
+        return dense, {key: value for key, value in tensors.items() if not key.startswith(places)}
 
     def _load(self, tensors: dict[str, torch.Tensor]) -> tuple[nn.Module, dict[str, Any]]:
         """The network and transformers' report, from the very tensors that were hashed."""
