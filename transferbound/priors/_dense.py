@@ -106,21 +106,23 @@ def _layer(folder: Path, place: str, name: str) -> DenseLayer:
     config = _read(path, name)
     if not isinstance(config, Mapping):
         raise PriorError(f"the prior {name}: {place}/config.json is not an object")
-    sizes = {key: config.get(key) for key in ("in_features", "out_features")}
-    for key, size in sizes.items():
-        if isinstance(size, bool) or not isinstance(size, int) or not 1 <= size <= _LARGEST:
-            raise PriorError(
-                f"the prior {name}: {place}/config.json has {key} {size!r}; it must be 1 to {_LARGEST}"
-            )
+    sizes = [
+        _size(config.get(key), f"{place}/config.json has {key}", name)
+        for key in ("in_features", "out_features")
+    ]
     activation = config.get("activation_function", "torch.nn.modules.activation.Tanh")
     if activation not in _ACTIVATIONS:
         known = ", ".join(_ACTIVATIONS)
         raise PriorError(
             f"the prior {name}: {place} has the activation {activation!r}; one of {known} is supported"
         )
-    return DenseLayer(
-        place, sizes["in_features"], sizes["out_features"], config.get("bias") is not False, activation
-    )
+    return DenseLayer(place, sizes[0], sizes[1], config.get("bias") is not False, activation)
+
+
+def _size(value: object, where: str, name: str) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= _LARGEST:
+        raise PriorError(f"the prior {name}: {where} {value!r}; it must be 1 to {_LARGEST}")
+    return value
 
 
 def _read(path: Path, name: str) -> Any:
