@@ -49,7 +49,7 @@ class Recipe:
         test_split: for the report.
         note: what a reader of the row must know.
         config: of the data set on the Hub; a local folder holds one alone.
-        pretraining: the rows that the prior was trained on, to be searched for rows of the data set.
+        pretraining: from the prior's path to the rows it was trained on, to be searched for rows of the data set.
     """
 
     name: str
@@ -61,7 +61,7 @@ class Recipe:
     test_split: str | None = "test"
     note: str = ""
     config: str | None = None
-    pretraining: Callable[[Options], Examples] | None = None
+    pretraining: Callable[[str], Examples] | None = None
 
 
 @dataclass(frozen=True)
@@ -127,7 +127,7 @@ def _certify(recipe: Recipe, options: Options, prior: str) -> None:
         options.out,
         replace(settings, finetune=finetune),
         test=test,
-        pretraining=recipe.pretraining(options) if recipe.pretraining and not options.prior else None,
+        pretraining=recipe.pretraining(prior) if recipe.pretraining and not options.prior else None,
     )
 
 

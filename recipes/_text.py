@@ -12,10 +12,11 @@ import hashlib
 import json
 import re
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import datasets
 import numpy as np
 import torch
 from _recipe import Options
@@ -29,13 +30,16 @@ from transferbound.errors import DataError
 
 BASE = "sentence-transformers/all-MiniLM-L6-v2"
 SOURCE = "stanfordnlp/imdb"
-#: What was tried by hand as a prior for these tasks: the checkpoint as it is, trained on the stars of reviews and on
-#: news, on plots alone, and as here. Each message pays log2 of their number.
-CANDIDATES = ("as it is", "stars and news", "plots", "reviews")
-COMPONENTS = 64
+#: The trainings that were tried by hand: none, on the stars of reviews and on news, on plots alone, and as here. A
+#: message that starts from one of them pays log2 of their number.
+TRAININGS = ("none", "stars and news", "plots", "reviews")
+_COUNTS = (3, 5, 10, 20, 40, 64, 80, 150)
+_CANDIDATES = 128
+"""The trainings, and what was looked at for components: each of seven layers, three of them by their maximum, and five
+concatenations, with ``_COUNTS`` components."""
 _CLASSES = ("plot", "negative", "positive")
 _ROWS, _QUICK_ROWS, _BATCH, _TOKENS, _BLOCK = 48_000, 320, 32, 64, 50
-_SENTENCES = 8_000  # of which the principal components are taken
+_FEWEST, _SENTENCES = 128, 8_000  # of which the principal components are taken
 _RATES = {"body": 1e-4, "head": 2e-3}
 
 _STARS = re.compile(r"(?<![\d/.])(10|[0-9](?:\.\d)?)\s*(?:/|out of)\s*(?:10|ten)\b", re.IGNORECASE)
@@ -59,12 +63,14 @@ datasets:
 tags:
 - sentence-transformers
 ---
-# all-MiniLM-L6-v2, trained on {source}
+# all-MiniLM-L6-v2, {what}
 
-All parameters were trained for one pass over {rows:,} sentences and clauses of reviews of `{source}` (the reviews
-without labels, content {digest}) and on nothing else. Each is labelled by a rule: {plot:,} as telling the plot, the
-others as negative or positive by the stars that the review itself names. A dense layer turns the pooled features to the
-{components} leading principal components of {sentences:,} sentences of the same reviews, each scaled to variance one.
+{training}A dense layer turns the pooled features to the {components} leading principal components of {sentences:,}
+sentences of `{source}` (the reviews without labels, content {digest}), each scaled to variance one. Nothing else took
+part.
+"""
+_TRAINING = """All parameters were trained for one pass over {rows:,} sentences and clauses of the same reviews. Each is
+labelled by a rule: {plot:,} as telling the plot, the others as negative or positive by the stars that the review names.
 """
 
 
@@ -74,37 +80,60 @@ class _Sentences:
 
     rows: list[tuple[str, int]]
     plain: list[str]
+    used: list[str]
     digest: str
 
 
 def on_reviews(folder: Path, options: Options) -> str:
-    """The prior of a recipe, from its command line."""
+    """The prior of a recipe, from its command line: trained on reviews."""
     rows = _QUICK_ROWS if options.quick else _ROWS
-    return trained_on_reviews(folder, options.base or BASE, reviews(options), rows=rows)
+    return from_reviews(folder, options, rows=rows, layers=6, components=64)
 
 
-def reviews(options: Options) -> Examples:
+def variant(layers: int, components: int) -> dict[str, int]:
+    """The arguments of ``CertifySettings`` that pay for the choice of layers and components."""
+    candidate = len(TRAININGS) + layers * len(_COUNTS) + _COUNTS.index(components)
+    return {"candidate": candidate, "candidates": _CANDIDATES}
+
+
+def on_components(layers: int, components: int) -> Callable[[Path, Options], str]:
+    """The prior of a recipe, from its command line: its first layers, with principal components of reviews."""
+    return lambda folder, options: from_reviews(folder, options, rows=0, layers=layers, components=components)
+
+
+def rows_of(prior: str) -> Examples:
+    """The sentences that a prior was trained on, unmasked, as they lie beside it."""
+    return Examples.open(f"{prior}-rows", text_columns="text")
+
+
+def _reviews(options: Options) -> Examples:
     """The reviews that come without labels: from the Hub, or all of a local folder."""
     if options.source in (None, SOURCE):
         return Examples.open(SOURCE, split="unsupervised", text_columns="text")
     return Examples.open(options.source, text_columns="text")
 
 
-def trained_on_reviews(folder: Path, base: str, source: Examples, *, rows: int = _ROWS) -> str:
-    """The checkpoint ``base`` trained on reviews, below ``folder``: sentence-transformers layout, with its card."""
-    target = folder / f"minilm-imdb-{rows}"
+def from_reviews(folder: Path, options: Options, *, rows: int, layers: int, components: int) -> str:
+    """The first ``layers`` of MiniLM, trained on ``rows`` sentences (0: as they are), with principal components.
+
+    A checkpoint in the layout of sentence-transformers, with its card, and beside it the sentences it has seen.
+    """
+    target = folder / f"minilm{layers}-imdb-{rows}-{components}"
     if target.exists():
         return str(target)
-    sentences = _read(source, rows)
+    sentences = _read(_reviews(options), rows, _QUICK_ROWS if options.quick else _SENTENCES)
+    base = options.base or BASE
     tokenizer = AutoTokenizer.from_pretrained(base)
-    network = AutoModel.from_pretrained(base, add_pooling_layer=False)
-    _train(network, tokenizer, sentences.rows)
-    dense = _components(network.eval(), tokenizer, sentences.plain)
+    network = AutoModel.from_pretrained(base, add_pooling_layer=False, num_hidden_layers=layers)
+    if rows:
+        _train(network, tokenizer, sentences.rows)
+    dense = _components(network.eval(), tokenizer, sentences.plain, components)
+    _write_rows(target.with_name(target.name + "-rows"), sentences.used)
     _write(target, network, tokenizer, dense, sentences)
     return str(target)
 
 
-def _read(source: Examples, count: int) -> _Sentences:
+def _read(source: Examples, count: int, plain_count: int) -> _Sentences:
     random = np.random.default_rng(0)
     opinions: list[tuple[str, int]] = []
     plots: list[str] = []
@@ -125,12 +154,14 @@ def _read(source: Examples, count: int) -> _Sentences:
     kept = [opinions[i] for i in random.permutation(len(opinions))[: count * 3 // 4]]
     kept += [(plots[i], 0) for i in random.permutation(len(plots))[: count // 4]]
     rows = [(_masked(sentence, random), label) for sentence, label in kept]
-    if len(plain) < 2 * COMPONENTS or not kept:
+    if len(plain) < _FEWEST or (count and not kept):
         raise DataError(
             f"{source.name} has {len(plain)} sentences and {len(kept)} with a label: too few to train on"
         )
-    chosen = [plain[i] for i in random.permutation(len(plain))[: min(_SENTENCES, count)]]
-    return _Sentences([rows[i] for i in random.permutation(len(rows))], chosen, digest.hexdigest())
+    chosen = [plain[i] for i in random.permutation(len(plain))[:plain_count]]
+    rows = [rows[i] for i in random.permutation(len(rows))]
+    used = [sentence for sentence, _ in kept] + chosen
+    return _Sentences(rows, chosen, used, digest.hexdigest())
 
 
 def _liked(review: str) -> int | None:
@@ -212,7 +243,9 @@ def _pooled(network: nn.Module, tokenizer: object, texts: Sequence[str]) -> torc
 
 
 @torch.inference_mode()
-def _components(network: nn.Module, tokenizer: object, texts: Sequence[str]) -> dict[str, torch.Tensor]:
+def _components(
+    network: nn.Module, tokenizer: object, texts: Sequence[str], count: int
+) -> dict[str, torch.Tensor]:
     """Weight and bias of the layer that gives the leading principal components, each of variance one."""
     ordered = sorted(texts, key=len)
     starts = range(0, len(ordered), _BATCH)
@@ -223,8 +256,15 @@ def _components(network: nn.Module, tokenizer: object, texts: Sequence[str]) -> 
     features = torch.cat(parts).double()
     mean = features.mean(0)
     values, vectors = torch.linalg.eigh(torch.cov((features - mean).T))
-    leading = vectors[:, -COMPONENTS:].flip(1) / values[-COMPONENTS:].flip(0).sqrt()
+    leading = vectors[:, -count:].flip(1) / values[-count:].flip(0).sqrt()
     return {"linear.weight": leading.T.float().contiguous(), "linear.bias": -(mean @ leading).float()}
+
+
+def _write_rows(target: Path, texts: Sequence[str]) -> None:
+    (target / "data").mkdir(parents=True, exist_ok=True)
+    datasets.Dataset.from_dict({"text": list(texts)}).to_parquet(
+        str(target / "data" / "train-00000-of-00001.parquet")
+    )
 
 
 def _write(
@@ -252,10 +292,12 @@ def _write(
         (partial / path).parent.mkdir(exist_ok=True)
         (partial / path).write_text(json.dumps(content, indent=2), encoding="utf-8")
     save_file(dense, str(partial / "2_Dense" / "model.safetensors"), metadata={"format": "pt"})
+    rows = len(sentences.rows)
+    plot = sum(label == 0 for _, label in sentences.rows)
     card = _CARD.format(
         source=SOURCE,
-        rows=len(sentences.rows),
-        plot=sum(label == 0 for _, label in sentences.rows),
+        what=f"trained on {SOURCE}" if rows else f"with principal components of {SOURCE}",
+        training=_TRAINING.format(rows=rows, plot=plot) if rows else "",
         digest=sentences.digest[:16],
         components=components,
         sentences=len(sentences.plain),

@@ -1,26 +1,28 @@
-"""SUBJ from MiniLM that was trained on film reviews first: head on principal components."""
+"""SUBJ from the first four layers of MiniLM, turned to the principal components of film reviews: FiLM subspace."""
 
 import sys
 
 from _recipe import Recipe, main
-from _text import CANDIDATES, on_reviews, reviews
+from _text import on_components, rows_of, variant
 
 from transferbound import CertifySettings, FinetuneSettings, SubspaceConfig
+
+LAYERS, COMPONENTS = 4, 40
 
 RECIPE = Recipe(
     name="subj_minilm",
     task="SUBJ, MiniLM",
     dataset="SetFit/subj",
-    prior=on_reviews,
-    pretraining=reviews,
+    prior=on_components(LAYERS, COMPONENTS),
+    pretraining=rows_of,
     test_split=None,
     settings=CertifySettings(
-        subspace=SubspaceConfig("head", 130, head_scale=8),
+        subspace=SubspaceConfig("film", 120, head_scale=5),
+        levels=5,
         finetune=FinetuneSettings(
-            epochs=6, batch_size=16, learning_rate=0.015, quantize_from=0.4, fix_until=0.95
+            epochs=5, batch_size=16, learning_rate=0.015, quantize_from=0.4, fix_until=0.95, polish=16
         ),
-        candidate=CANDIDATES.index("reviews"),
-        candidates=len(CANDIDATES),
+        **variant(LAYERS, COMPONENTS),
     ),
     note="10,000 sentences, all of them for training and bound.",
 )

