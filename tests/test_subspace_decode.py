@@ -28,11 +28,11 @@ GOLDEN = {
     "hashed-tiny": "d08c461f89db2a3c",
     "hashed": "0e702ffbfd9a3f29",
     "film": "e971f4c0a3599d6e",
-    "head": "73cdf2e5899ce7e1",
+    "head": "29a449df66a68d04",
     "modules": "04b4873979e84cb5",
     "lora": "210d111dc0fc5a05",
     "film+kron": "a011f4955f12d753",
-    "head+lora+hashed": "d2a84f50ab202650",
+    "head+lora+hashed": "d1491bfc2dfcd2fd",
 }
 
 

@@ -50,11 +50,14 @@ def offset_function(config, layout, projection):
 
     def hashed(kind, dim):
         touched = next(t for t in getattr(projection, "terms", [projection]) if t.kind == kind).touched
-        matrix = hash_matrix([specs[i].size for i in touched], dim, config.seed, kind)
+        # Kind "head" leaves the first of the classes as it is.
+        fixed = {i: specs[i].size // specs[i].shape[0] if kind == "head" else 0 for i in touched}
+        sizes = [specs[i].size - fixed[i] for i in touched]
+        matrix = hash_matrix(sizes, dim, config.seed, kind)
 
         def apply(w):
-            parts = dict(zip(touched, (matrix @ w).split([specs[i].size for i in touched]), strict=True))
-            return {i: scale(i) * part for i, part in parts.items()}
+            parts = dict(zip(touched, (matrix @ w).split(sizes), strict=True))
+            return {i: scale(i) * torch.cat([part.new_zeros(fixed[i]), part]) for i, part in parts.items()}
 
         return apply
 
@@ -262,7 +265,7 @@ def test_sum_describes_who_owns_which_coordinates():
 @pytest.mark.parametrize(
     ("config", "what"),
     [
-        (SubspaceConfig("head", 10_000), "largest dim is 85"),
+        (SubspaceConfig("head", 10_000), "largest dim is 68"),
         (SubspaceConfig("hashed", 1_000_000), "largest dim is"),
         (SubspaceConfig("lora", 10, rank=100), "rank=100"),
         (SubspaceConfig("modules", 10, modules="layer9.*"), "layer9"),
@@ -272,6 +275,26 @@ def test_sum_describes_who_owns_which_coordinates():
 def test_a_subspace_that_does_not_fit_is_refused(config, what):
     with pytest.raises(SubspaceError, match=what):
         SubspaceModel(small_net(), config, HEAD)
+
+
+@pytest.mark.parametrize("classes", [2, 5])
+def test_head_kind_moves_every_class_but_the_first(classes):
+    head = torch.nn.Linear(7, classes)
+    start = [p.detach().clone() for p in head.parameters()]
+    size = (classes - 1) * 8
+    model = SubspaceModel(head, SubspaceConfig("head", size), ["weight", "bias"])
+    assert model.projection.describe()["touched_parameters"] == size
+    with torch.no_grad():
+        model.coordinates.copy_(torch.arange(1.0, size + 1))
+    model(torch.zeros(1, 7))
+    for before, after in zip(start, head.parameters(), strict=True):
+        assert torch.equal(before[0], after[0])
+        assert (before[1:] != after[1:]).all()  # d is all there is to move: a signed permutation
+
+
+def test_head_kind_with_one_output_moves_it():
+    model = SubspaceModel(torch.nn.Linear(7, 1), SubspaceConfig("head", 8), ["weight", "bias"])
+    assert model.projection.describe()["touched_parameters"] == 8
 
 
 def test_head_kind_without_a_head_is_refused():

@@ -72,20 +72,22 @@ def polish(
     start, best = integers, judge(integers)
     before = best.bound
     size = max(1, round(_FIRST_SHARE * len(start)))
-    current, proposal = start, None
+    current, proposal, first = start, None, 0
     for _ in tqdm(range(trials), desc="polishing", unit="trial", disable=not progress, leave=False):
         if proposal is None:
             proposal = _ranked_changes(current, best, judge, batch_size)
         places, values = proposal
-        if not len(places) or not size:
+        if first >= len(places):
             break
         changed = current.copy()
-        changed[places[:size]] = values[:size]
+        changed[places[first : first + size]] = values[first : first + size]
         trial = judge(changed)
         if trial.bound < best.bound:
-            current, best, proposal = changed, trial, None
-        else:
+            current, best, proposal, first = changed, trial, None, 0
+        elif size > 1:
             size = min(size, len(places)) // 2
+        else:  # one by one, as far as the trials go
+            first += 1
     judge.place(current)
     return PolishResult(current, int((current != start).sum()), before, best.bound)
 
@@ -150,7 +152,7 @@ class _Judge:
 
 
 def _ranked_changes(q: Ints, score: _Score, judge: _Judge, batch_size: int) -> tuple[Ints, Ints]:
-    """Places and new values whose estimated gain, in units of the risk, is positive; the largest gain first."""
+    """Every place and its best new value, by the estimated gain in units of the risk; the largest gain first."""
     judge.place(q)
     gradient, curvature, loss = _local_loss(judge, batch_size)
     n = judge.data.n
@@ -168,7 +170,6 @@ def _ranked_changes(q: Ints, score: _Score, judge: _Judge, batch_size: int) -> t
     best = gains.argmax(0)
     gain = gains.max(0)
     order = np.argsort(-gain, kind="stable")
-    order = order[gain[order] > 0]
     return order, best[order] - largest
 
 

@@ -2,6 +2,9 @@
 
 With each parameter assigned one coordinate and a sign, P'P is diagonal, applying P costs one pass over
 the touched parameters, and d = (number of touched parameters) is a signed permutation.
+
+Kind "head" leaves the first class as it is: softmax does not see what is added to all classes alike, so coordinates
+that move it too would say the same thing twice.
 """
 
 from __future__ import annotations
@@ -15,7 +18,7 @@ from torch import Tensor
 
 from transferbound.errors import SubspaceError
 from transferbound.subspace.config import SubspaceConfig
-from transferbound.subspace.layout import FILM_ROLES, Layout, all_scales
+from transferbound.subspace.layout import FILM_ROLES, Layout, TensorSpec, all_scales
 from transferbound.subspace.projection import ExactTerm, Projection
 from transferbound.subspace.rowhash import RowHash
 
@@ -35,28 +38,38 @@ class HashedProjection(Projection):
         everything = all_scales(layout, config.head_factor, 1.0)
         scales = {i: everything[i] for i in touched}
         super().__init__(dim, layout, touched, scales)
+        self._fixed = {i: _first_class(layout.specs[i]) if kind == "head" else 0 for i in touched}
         self.require_dim_at_most(self.touched_size)
         self._slot = {index: slot for slot, index in enumerate(touched)}
-        self._hash = RowHash([layout.specs[i].size for i in touched], dim, config.seed, kind)
+        sizes = [layout.specs[i].size - self._fixed[i] for i in touched]
+        self._hash = RowHash(sizes, dim, config.seed, kind)
+
+    @property
+    def touched_size(self) -> int:
+        return super().touched_size - sum(self._fixed.values())
 
     def prepare(self, w: Tensor) -> Tensor:
         return self._hash.prepare(w)
 
     def write(self, point: Tensor, index: int, base: Tensor, out: Tensor) -> None:
-        self._hash.write(point, self._slot[index], base, out, self.scales[index])
+        fixed = self._fixed[index]
+        if fixed and out is not base:
+            out[:fixed] = base[:fixed]
+        self._hash.write(point, self._slot[index], base[fixed:], out[fixed:], self.scales[index])
 
     def new_total(self, dtype: torch.dtype, device: torch.device) -> Tensor:
         return self._hash.new_total(dtype, device)
 
     def project(self, point: Tensor, index: int, grad: Tensor, total: Tensor) -> None:
-        self._hash.project(self._slot[index], grad, total, self.scales[index])
+        self._hash.project(self._slot[index], grad[self._fixed[index] :], total, self.scales[index])
 
     def fold(self, total: Tensor) -> Tensor:
         return self._hash.fold(total)
 
     def exact(self, integers: Tensor, index: int) -> list[ExactTerm]:
         offset = torch.zeros(self.layout.specs[index].size, dtype=torch.float64)
-        self._hash.write(self._hash.prepare(integers), self._slot[index], offset, offset, 1.0)
+        moved = offset[self._fixed[index] :]
+        self._hash.write(self._hash.prepare(integers), self._slot[index], moved, moved, 1.0)
         return [(self.scales[index], 1, offset)]
 
     def exact_bound(self, integers: npt.NDArray[np.int64]) -> int:
@@ -70,6 +83,11 @@ class HashedProjection(Projection):
         # Read theta0, write theta, write and read the gradient: four bytes each.
         size = self.touched_size
         return {"state_bytes": self._hash.state_bytes, "flops": 4 * size, "traffic_bytes": 16 * size}
+
+
+def _first_class(spec: TensorSpec) -> int:
+    """Entries of a head's tensor that belong to its first class; none where there is but one output."""
+    return spec.size // spec.shape[0] if spec.shape and spec.shape[0] >= 2 else 0
 
 
 def _touched(kind: str, config: SubspaceConfig, layout: Layout) -> tuple[int, ...]:
