@@ -1,4 +1,4 @@
-"""SUBJ from the first four layers of MiniLM, turned to the principal components of film reviews: FiLM subspace."""
+"""SUBJ from MiniLM: a head on the principal components that film reviews have after its first four layers."""
 
 import sys
 
@@ -7,7 +7,7 @@ from _text import on_components, rows_of, variant
 
 from transferbound import CertifySettings, FinetuneSettings, SubspaceConfig
 
-LAYERS, COMPONENTS = 4, 40
+LAYERS, COMPONENTS = 4, 64
 
 RECIPE = Recipe(
     name="subj_minilm",
@@ -17,10 +17,10 @@ RECIPE = Recipe(
     pretraining=rows_of,
     test_split=None,
     settings=CertifySettings(
-        subspace=SubspaceConfig("film", 120, head_scale=5),
-        levels=5,
+        subspace=SubspaceConfig("head", COMPONENTS + 1, head_scale=4),
+        levels=15,
         finetune=FinetuneSettings(
-            epochs=5, batch_size=16, learning_rate=0.015, quantize_from=0.4, fix_until=0.95, polish=16
+            epochs=10, batch_size=64, learning_rate=0.02, quantize_from=0.4, fix_until=0.95, polish=300
         ),
         **variant(LAYERS, COMPONENTS),
     ),

