@@ -118,7 +118,7 @@ def from_reviews(folder: Path, options: Options, *, rows: int, layers: int, comp
 
     A checkpoint in the layout of sentence-transformers, with its card, and beside it the sentences it has seen.
     """
-    target = folder / f"minilm{layers}-imdb-{rows}-{components}"
+    target = folder / f"minilm{layers}-imdb-{rows}-{components}{'-quick' if options.quick else ''}"
     if target.exists():
         return str(target)
     sentences = _read(_reviews(options), rows, _QUICK_ROWS if options.quick else _SENTENCES)
