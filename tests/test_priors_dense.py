@@ -126,6 +126,19 @@ def test_layers_that_do_not_follow_one_another(tiny_bert: Path, tmp_path: Path) 
         Prior.from_pretrained(str(folder))
 
 
+@pytest.mark.parametrize("order", [("3_Dense", "2_Dense"), ("2_Dense", "2_Dense")])
+def test_the_order_of_layers_is_that_of_their_numbers(
+    tiny_bert: Path, tmp_path: Path, order: tuple[str, str]
+) -> None:
+    """Two layers swapped would be another predictor under the same fingerprint."""
+    folder = with_dense(tiny_bert, tmp_path / "st")
+    shutil.copytree(folder / "2_Dense", folder / "3_Dense")
+    modules = [{"path": place, "type": "sentence_transformers.models.Dense"} for place in order]
+    (folder / "modules.json").write_text(json.dumps(modules))
+    with pytest.raises(PriorError, match="out of the order"):
+        Prior.from_pretrained(str(folder))
+
+
 @pytest.mark.parametrize("text", ["{", "{}", "[1]"])
 def test_broken_list_of_modules(tiny_bert: Path, tmp_path: Path, text: str) -> None:
     folder = with_dense(tiny_bert, tmp_path / "st")

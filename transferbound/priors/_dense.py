@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ _ACTIVATIONS: dict[str, type[nn.Module]] = {
     "torch.nn.modules.linear.Identity": nn.Identity,
 }
 _LARGEST = 1 << 16
-_PLACE = re.compile(r"^[A-Za-z0-9_-]+$")
+_PLACE = re.compile(r"^([0-9]{1,3})_[A-Za-z0-9_-]+$")
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,14 @@ def dense_layers(folder: Path, name: str) -> tuple[DenseLayer, ...]:
     if not isinstance(modules, list) or not all(isinstance(module, dict) for module in modules):
         raise PriorError(f"the prior {name}: modules.json is not a list of modules")
     dense = [module for module in modules if str(module.get("type", "")).rsplit(".", 1)[-1] == "Dense"]
-    return tuple(_layer(folder, str(module.get("path", "")), name) for module in dense)
+    layers = tuple(_layer(folder, str(module.get("path", "")), name) for module in dense)
+    # The fingerprint covers the names of the tensors, not this file: the names alone must give the order.
+    numbers = [int(layer.place.split("_", 1)[0]) for layer in layers]
+    if any(later <= earlier for earlier, later in pairwise(numbers)):
+        raise PriorError(
+            f"the prior {name}: modules.json has its dense layers out of the order of their numbers"
+        )
+    return layers
 
 
 def dense_tensors(folder: Path, name: str) -> dict[str, torch.Tensor]:
@@ -98,7 +106,7 @@ def dense_tensors(folder: Path, name: str) -> dict[str, torch.Tensor]:
 def _layer(folder: Path, place: str, name: str) -> DenseLayer:
     if not _PLACE.match(place):
         raise PriorError(
-            f"the prior {name}: modules.json puts a dense layer at {place!r}; give a plain folder name"
+            f"the prior {name}: modules.json puts a dense layer at {place!r}; give a plain folder name such as 2_Dense"
         )
     path = folder / place / "config.json"
     if not path.is_file():
