@@ -131,6 +131,10 @@ def verify(
     dataset: Annotated[
         str | None, typer.Option(help="Where the data is now, if not under its recorded name.")
     ] = None,
+    pretraining_data: Annotated[
+        str | None,
+        typer.Option(help="Where the data is now that the checkpoint was trained on, if one is recorded."),
+    ] = None,
     batch_size: Annotated[int, typer.Option(help="Rows at a time; does not change the result.")] = 250,
     json_: _Json = False,
     quiet: _Quiet = False,
@@ -141,7 +145,14 @@ def verify(
     """
     from transferbound.verification import verify as check
 
-    verdict = check(folder, prior=prior, dataset=dataset, batch_size=batch_size, progress=not quiet)
+    verdict = check(
+        folder,
+        prior=prior,
+        dataset=dataset,
+        pretraining_data=pretraining_data,
+        batch_size=batch_size,
+        progress=not quiet,
+    )
     _tell(verdict.to_dict(), json_, quiet, verdict.text)
     if not verdict.holds:
         raise typer.Exit(1)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from transferbound.certificate import Certificate
-from transferbound.data import LabelledData
+from transferbound.data import Examples, LabelledData
 from transferbound.encode import EncodedData
 from transferbound.errors import ArgumentError, MessageError, PriorIndependenceError
 from transferbound.independence import check_independence
@@ -81,6 +81,7 @@ def verify(
     *,
     prior: str | None = None,
     dataset: str | None = None,
+    pretraining_data: str | None = None,
     batch_size: int = 250,
     progress: bool = False,
 ) -> Verdict:
@@ -90,12 +91,15 @@ def verify(
         folder: what ``transferbound bound`` wrote.
         prior, dataset: where the checkpoint and the data are now, if not under the recorded names. Their
             fingerprints must still be the recorded ones.
+        pretraining_data: where the data is now that the checkpoint was trained on, if not under the recorded name.
+            It has no fingerprint; what is found in it must still be what is stated.
         batch_size: rows at a time; without effect on the result.
         progress: show progress bars.
 
     Raises:
         CertificateError: the files are missing or malformed: there is nothing to check.
         PriorError, DataError: the checkpoint or the data cannot be had.
+        ArgumentError: ``pretraining_data`` is given, and the certificate states none.
     """
     certificate = Certificate.from_pretrained(folder)
     content = certificate.content
@@ -104,6 +108,7 @@ def verify(
         return Verdict(False, tuple(problems), certificate)
     prior = None if prior == content["prior"]["id"] else prior
     dataset = None if dataset == content["dataset"]["id"] else dataset
+    corpus = _corpus(content, pretraining_data)
     checkpoint = Prior.from_pretrained(
         prior or content["prior"]["id"], revision=None if prior else content["prior"]["revision"]
     )
@@ -117,6 +122,7 @@ def verify(
         _load(content, dataset, content["dataset"]["split"]),
         test=None if stated_test is None else _load(content, dataset, stated_test["split"]),
         prior_split=None if stated_part is None else _load(content, dataset, stated_part["split"]),
+        pretraining=corpus,
         prior_elsewhere=prior is not None,
         data_elsewhere=dataset is not None,
         batch_size=batch_size,
@@ -134,6 +140,7 @@ def check_certificate(
     *,
     test: LabelledData | None = None,
     prior_split: LabelledData | None = None,
+    pretraining: Examples | None = None,
     prior_elsewhere: bool = False,
     data_elsewhere: bool = False,
     batch_size: int = 250,
@@ -146,6 +153,8 @@ def check_certificate(
         certificate, checkpoint, data: what is checked, against what.
         test, prior_split: the splits that ``evaluation.test`` and ``independence.prior_split`` name, where they
             name one.
+        pretraining: the rows that ``independence.checked.pretraining_data`` names, where they were read from another
+            place than the recorded one. Default: they are read from there.
         prior_elsewhere, data_elsewhere: the checkpoint or the data was read from another place than the
             recorded one, so that its name and revision are the certificate's word.
         encoded: ``data`` under the message's preprocessing, where it is at hand already.
@@ -162,7 +171,7 @@ def check_certificate(
     rows = _data_as_recorded(data, content["dataset"]) if data_elsewhere else data
     part = _data_as_recorded(prior_split, content["dataset"]) if data_elsewhere else prior_split
     try:
-        independence, lines = _independence(named, checkpoint, rows, part, content)
+        independence, lines = _independence(named, checkpoint, rows, part, pretraining, content)
         problems += lines
         computed = make_statement(
             named,
@@ -185,6 +194,11 @@ def check_certificate(
     problems += compare({key: value for key, value in content.items() if key != "unverified"}, computed)
     problems += _test_problems(test, data, prior_split)
     notes = _notes(checkpoint, content, prior_elsewhere, data_elsewhere)
+    if pretraining is not None:
+        notes.append(
+            f"the pretraining data was read from another place; that {pretraining.name} holds the same rows was not "
+            "checked"
+        )
     return Verdict(not problems, tuple(problems), certificate, computed["errors"], tuple(notes))
 
 
@@ -273,6 +287,19 @@ def _as_recorded(checkpoint: Prior, stated: dict[str, Any]) -> Prior:
     return named
 
 
+def _corpus(content: dict[str, Any], elsewhere: str | None) -> Examples | None:
+    """The pretraining data from where it is now, under its recorded name; None where it is still there."""
+    stated = content["independence"]["checked"]["pretraining_data"]
+    if elsewhere is None or (stated is not None and elsewhere == stated.get("id")):
+        return None
+    if stated is None:
+        raise ArgumentError(
+            f"pretraining data {elsewhere!r} is given, but the certificate states none; leave it out"
+        )
+    found = Examples.open(elsewhere, split=str(stated.get("split")))
+    return replace(found, name=str(stated.get("id")))
+
+
 _Data = TypeVar("_Data", LabelledData, None, LabelledData | None)
 
 
@@ -290,6 +317,7 @@ def _independence(
     checkpoint: Prior,
     data: LabelledData,
     part: LabelledData | None,
+    pretraining: Examples | None,
     content: dict[str, Any],
 ) -> tuple[dict[str, Any], list[str]]:
     """The check again, as it was made; and what the card of the checkpoint at hand says beyond it."""
@@ -299,7 +327,7 @@ def _independence(
         record = check_independence(
             named,
             data,
-            None if corpus is None else str(corpus.get("id")),
+            pretraining or (None if corpus is None else str(corpus.get("id"))),
             override=stated["override"],
             pretraining_split="train" if corpus is None else str(corpus.get("split")),
             prior_split=part,

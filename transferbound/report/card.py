@@ -241,12 +241,14 @@ def _holdout(content: dict[str, Any]) -> str:
 
 
 def _check(content: dict[str, Any]) -> str:
+    corpus = content["independence"]["checked"]["pretraining_data"]
+    more = "" if corpus is None else " What the checkpoint was trained on: `--pretraining-data`."
     return (
         "```bash\ntransferbound verify .\n```\n\n"
         "starts from the checkpoint and `offset.bin` alone: it decodes the message, rebuilds the weights, counts "
         "the errors again and recomputes every number in `certificate.json`. Where the checkpoint or the data lie "
         "elsewhere, name them with `--prior` and `--dataset`; they must have the recorded fingerprints "
-        f"(prior `{content['prior']['sha256'][:16]}...`, data `{content['dataset']['sha256'][:16]}...`)."
+        f"(prior `{content['prior']['sha256'][:16]}...`, data `{content['dataset']['sha256'][:16]}...`).{more}"
     )
 
 
