@@ -13,9 +13,10 @@ RECIPE = Recipe(
     prior="timm/tf_efficientnet_lite0.in1k",
     published=9.0,
     settings=CertifySettings(
-        subspace=SubspaceConfig("film", 1500, head_scale=8),
+        subspace=SubspaceConfig("film", 1000, head_scale=8),
+        levels=5,
         input_size=40,
-        finetune=FinetuneSettings(epochs=5, learning_rate=0.0075),
+        finetune=FinetuneSettings(epochs=4, learning_rate=0.0075, quantize_from=0.3, fix_until=0.95),
     ),
     note="The published figure is a transfer from SVHN.",
 )
