@@ -2,6 +2,7 @@
 
 PYTHON ?= python3
 VENV ?= .venv
+JOBS ?= 2
 BIN = $(VENV)/bin
 
 .PHONY: demo test test-long lint clean
@@ -10,10 +11,10 @@ demo: $(VENV)/demo.stamp
 	$(BIN)/transferbound demo --out runs/demo
 
 test: $(VENV)/test.stamp lint
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal $(PYTEST_ARGS)
 
 test-long: $(VENV)/test.stamp
-	$(BIN)/python -m pytest -m long
+	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal -m long
 
 lint: $(VENV)/test.stamp
 	$(BIN)/ruff check .

@@ -9,6 +9,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+if "PYTEST_XDIST_WORKER" in os.environ:  # side by side, more threads than cores only wait for each other
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 # Read once by huggingface_hub and datasets when they are first imported.
 _HOME = tempfile.mkdtemp(prefix="transferbound-tests-")
 os.environ["HF_HOME"] = _HOME
