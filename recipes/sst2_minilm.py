@@ -7,7 +7,7 @@ from _text import on_reviews, rows_of, variant
 
 from transferbound import CertifySettings, FinetuneSettings, SubspaceConfig
 
-PHRASES, LAYERS, COMPONENTS = 300_000, 6, 100
+PHRASES, LAYERS, COMPONENTS = 300_000, 6, 250
 
 RECIPE = Recipe(
     name="sst2_minilm",
@@ -18,9 +18,15 @@ RECIPE = Recipe(
     test_split="validation",
     settings=CertifySettings(
         subspace=SubspaceConfig("head", COMPONENTS + 1, head_scale=4),
-        levels=15,
+        levels=31,
         finetune=FinetuneSettings(
-            epochs=6, batch_size=128, learning_rate=0.02, quantize_from=0.4, fix_until=0.95, polish=300
+            epochs=6,
+            batch_size=128,
+            learning_rate=0.02,
+            quantize_from=0.4,
+            fix_until=0.95,
+            initial_share=0.3,
+            polish=500,
         ),
         **variant("phrases", LAYERS, COMPONENTS),
     ),

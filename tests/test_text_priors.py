@@ -39,7 +39,7 @@ def read(folder: Path) -> Any:
     return recipe("_reviews").read(Examples.open(str(folder), text_columns="text"))
 
 
-@pytest.mark.parametrize(("name", "layers", "components"), [("sst2_minilm", 6, 100), ("subj_minilm", 4, 64)])
+@pytest.mark.parametrize(("name", "layers", "components"), [("sst2_minilm", 6, 250), ("subj_minilm", 4, 64)])
 def test_from_minilm_and_reviews(name: str, layers: int, components: int, tmp_path: Path) -> None:
     data = save_rows(tmp_path / "texts", text_rows(60))
     run(name, tmp_path, data, "--source", str(reviews(tmp_path / "reviews")), "--base", BASE)
