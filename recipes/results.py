@@ -25,8 +25,7 @@ _INTRODUCTION = """Written by `python recipes/results.py` from `results.json`, t
 bound holds with 95 % confidence, spends no held-out data, and was verified in a fresh process; its certificate and card
 lie in the folder of its name. "Published" is the 2022 paper (Lotfi et al., arXiv 2211.13609), data-independent prior.
 "Held-out tenth" is what counting errors on a tenth of the same data would certify if the error there were the training
-error: usually less, and it costs that tenth. Test errors are for the report; nothing was chosen by them. Where the
-minutes are missing a part of them was lost when the run was killed."""
+error: usually less, and it costs that tenth. Test errors are for the report; nothing was chosen by them."""
 
 
 def page(rows: list[dict[str, Any]], ablations: list[dict[str, Any]]) -> str:
