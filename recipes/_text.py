@@ -34,6 +34,10 @@ _COUNTS = (3, 5, 10, 20, 40, 64, 80, 100, 150, 250)
 _CANDIDATES = 1024
 """Each training with each layer and count of components, and what else was looked at: layers by their maximum, and
 some side by side. A message that starts from one of them pays log2 of their number."""
+LATE_LIST = (
+    " The list of 1,024 variants was written while they were tried, with errors on these rows in sight, not before: "
+    "the card's assumption that it was complete before training is not met to the letter."
+)
 _BATCH, _TOKENS, _BLOCK, _SAVED = 64, 64, 50, 250
 _SENTENCES, _QUICK_ROWS = 8_000, 320  # of which the principal components are taken
 _RATES = {"body": 1e-4, "head": 2e-3}

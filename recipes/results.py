@@ -25,7 +25,8 @@ _INTRODUCTION = """Written by `python recipes/results.py` from `results.json`, t
 bound holds with 95 % confidence, spends no held-out data, and was verified in a fresh process; its certificate and card
 lie in the folder of its name. "Published" is the 2022 paper (Lotfi et al., arXiv 2211.13609), data-independent prior.
 "Held-out tenth" is what counting errors on a tenth of the same data would certify if the error there were the training
-error: usually less, and it costs that tenth. Test errors are for the report; nothing was chosen by them."""
+error: usually less, and it costs that tenth. Test errors are for the report; nothing was chosen by them. Where the
+minutes are missing they were not measured in one run of the recipe."""
 
 
 def page(rows: list[dict[str, Any]], ablations: list[dict[str, Any]]) -> str:

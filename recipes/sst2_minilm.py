@@ -3,7 +3,7 @@
 import sys
 
 from _recipe import Recipe, main
-from _text import on_reviews, rows_of, variant
+from _text import LATE_LIST, on_reviews, rows_of, variant
 
 from transferbound import CertifySettings, FinetuneSettings, SubspaceConfig
 
@@ -30,7 +30,10 @@ RECIPE = Recipe(
         ),
         **variant("phrases", LAYERS, COMPONENTS),
     ),
-    note="For comparison, not a certificate: the rows are phrases of some 6,900 sentences, not independent ones.",
+    note=(
+        "For comparison, not a certificate: the rows are phrases of some 6,900 sentences, not independent ones."
+        f"{LATE_LIST}"
+    ),
     config="sst2",
 )
 

@@ -3,7 +3,7 @@
 import sys
 
 from _recipe import Recipe, main
-from _text import on_reviews, rows_of, variant
+from _text import LATE_LIST, on_reviews, rows_of, variant
 
 from transferbound import CertifySettings, FinetuneSettings, SubspaceConfig
 
@@ -24,7 +24,7 @@ RECIPE = Recipe(
         ),
         **variant("none", LAYERS, COMPONENTS),
     ),
-    note="10,000 sentences, all of them for training and bound.",
+    note=f"10,000 sentences, all of them for training and bound.{LATE_LIST}",
 )
 
 if __name__ == "__main__":
