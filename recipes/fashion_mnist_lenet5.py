@@ -1,12 +1,12 @@
 """FashionMNIST from a random initialization: LeNet-5, with the settings of ``fashion_mnist_scratch``."""
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
+import fashion_mnist_scratch
 from _recipe import Options, Recipe, main
 from _small import random_start, variant
-
-from transferbound import CertifySettings, FinetuneSettings, SubspaceConfig
 
 ARCHITECTURE, SEED = "transferbound_lenet5", 0
 
@@ -21,14 +21,7 @@ RECIPE = Recipe(
     dataset="zalando-datasets/fashion_mnist",
     prior=prior,
     published=32.8,
-    settings=CertifySettings(
-        subspace=SubspaceConfig("hashed", 1000),
-        levels=5,
-        finetune=FinetuneSettings(
-            epochs=5, batch_size=64, learning_rate=0.2, quantize_from=0.3, fix_until=0.95, polish=16
-        ),
-        **variant(ARCHITECTURE, SEED),
-    ),
+    settings=replace(fashion_mnist_scratch.RECIPE.settings, **variant(ARCHITECTURE, SEED)),
     note="LeNet-5 as it is, with the settings that were found for the other network.",
 )
 
