@@ -2,8 +2,8 @@
 
 Sentences with a run of five words that other reviews have too ("one of the best films of") are left out: they would be
 found again in any data set of reviews. What a review thinks is read off the stars that it names ("8/10"). Those that
-name none are judged by a linear model of words and pairs of words, fitted to those that do; the quarters that it likes
-most and least are kept. No row of a task takes part.
+name none are judged by a linear model of words and pairs of words, fitted to those that do, and then, a few times over,
+also to those of which it is most sure. No row of a task takes part.
 """
 
 from __future__ import annotations
@@ -24,10 +24,12 @@ from transferbound.data import Examples
 from transferbound.errors import DataError
 
 _FEWEST = 8  # reviews with stars of each kind, and 16 times as many sentences
-_KEPT = (0.25, 0.75)  # quantiles of what the model makes of reviews without stars
-_MOST_WORDS, _MEAN_WORDS, _WHOLE = 40, 6, 0.35  # of a phrase; the share of whole sentences among the phrases
-_STRONGEST, _WEAKEST = 1.5, 0.1  # log-odds of a sentence: more of them does not make it drawn more often
-_RUN, _STOCK, _BUCKETS = 5, 5, 2**25  # words in a row, in so many reviews: a stock phrase, counted by hashing
+_ROUNDS = (0.3, 0.4, 0.5, 0.6)  # share of the reviews without stars that the model is next fitted to
+_WEIGHT = 0.5  # of one of them, against one with stars
+_UNSURE = 0.2  # reviews whose probability is nearer than this to the median are left out
+_STARRED = (0.05, 0.95)  # probability of a review that names few or many stars
+_MOST_WORDS, _MEAN_WORDS, WHOLE = 40, 6, 0.35  # of a phrase; the share of whole sentences among the phrases
+_RUN, STOCK, _BUCKETS = 5, 5, 2**25  # words in a row, in so many reviews: a stock phrase, counted by hashing
 _CHUNK = 5_000
 
 _STARS = re.compile(r"(?<![\d/.])(10|[0-9](?:\.\d)?)\s*(?:/|out of)\s*(?:10|ten)\b", re.IGNORECASE)
@@ -94,23 +96,24 @@ def plain(reviews: Reviews, count: int) -> list[str]:
     return [fit[i] for i in chosen]
 
 
-def phrases(reviews: Reviews, count: int) -> list[tuple[str, int]]:
-    """``count`` sentences and parts of sentences, each with 1 or 0: whether its review liked the film.
+def phrases(reviews: Reviews, count: int) -> list[tuple[str, float]]:
+    """``count`` sentences and parts of sentences, each with the probability that its review liked the film.
 
-    Sentences that the linear model is sure of, either way, are drawn more often, whether or not it agrees with the
-    review; both classes equally often.
+    The reviews are drawn evenly, and of each its sentences; those of which it is hard to say what they think are not.
 
     Raises:
         DataError: too few reviews name stars.
     """
-    liked, strength = _judged(reviews)
-    positive, negative = (liked[reviews.of] == value for value in (1, 0))
-    weights = strength.clip(max=_STRONGEST) + _WEAKEST
-    weights = np.where(positive, weights / weights[positive].sum(), weights / weights[negative].sum())
-    weights[~positive & ~negative] = 0
+    liked = _judged(reviews)
+    ends = np.searchsorted(reviews.of, np.arange(len(liked) + 1))
+    clear = np.flatnonzero(~np.isnan(liked) & (np.diff(ends) > 0))
     random = np.random.default_rng(0)
-    drawn = random.choice(len(weights), count, p=weights / weights.sum())
-    return [(_phrase(reviews.sentences[i], random), int(positive[i])) for i in drawn]
+    drawn = random.choice(clear, count)
+    sentences = random.integers(ends[drawn], ends[drawn + 1])
+    return [
+        (_phrase(reviews.sentences[i], random), float(liked[review]))
+        for i, review in zip(sentences, drawn, strict=True)
+    ]
 
 
 def _stock(reviews: Sequence[Sequence[str]], sentences: Sequence[str]) -> np.ndarray:
@@ -132,7 +135,7 @@ def _stock(reviews: Sequence[Sequence[str]], sentences: Sequence[str]) -> np.nda
     found = []
     for chunk in _chunks(sentences):
         counts = runs.transform(chunk)
-        counts.data = (shared[counts.indices] >= _STOCK).astype(np.float32)
+        counts.data = (shared[counts.indices] >= STOCK).astype(np.float32)
         found.append(counts.max(axis=1).toarray().ravel() > 0)
     return np.concatenate(found) if found else np.zeros(0, dtype=bool)
 
@@ -147,15 +150,15 @@ def _sentences(review: str) -> Iterator[str]:
 def _phrase(sentence: str, random: np.random.Generator) -> str:
     """The sentence, or some words of it that stand together."""
     words = sentence.split()
-    if random.random() < _WHOLE:
+    if random.random() < WHOLE:
         return " ".join(words[:_MOST_WORDS])
     length = int(random.geometric(1 / _MEAN_WORDS))
     start = int(random.integers(0, max(1, len(words) - length + 1)))
     return " ".join(words[start : start + length])
 
 
-def _judged(reviews: Reviews) -> tuple[np.ndarray, np.ndarray]:
-    """1, 0 or nan for each review, and for each sentence the absolute log-odds of the linear model."""
+def _judged(reviews: Reviews) -> np.ndarray:
+    """[R]: the probability that each review liked its film, or nan."""
     stars = reviews.liked
     if min((stars == 0).sum(), (stars == 1).sum()) < _FEWEST:
         raise DataError(
@@ -168,17 +171,22 @@ def _judged(reviews: Reviews) -> tuple[np.ndarray, np.ndarray]:
         sublinear_tf=True,
         token_pattern=r"\b\w[\w']*\b|[!?]",
     )
-    named = np.flatnonzero(~np.isnan(stars))
     texts = tqdm(reviews.texts(), total=len(stars), desc="reading words", unit="review")
     features: csr_matrix = words.fit_transform(texts)
-    model = LogisticRegression(C=10, max_iter=200, class_weight="balanced")
-    model.fit(features[named], stars[named])
-    odds = model.decision_function(features)
-    low, high = np.quantile(odds, _KEPT)
-    judged = np.where(odds >= high, 1.0, np.where(odds <= low, 0.0, np.nan))
-    judged[named] = stars[named]
-    parts = [words.transform(chunk) @ model.coef_[0] for chunk in _chunks(reviews.sentences)]
-    return judged, np.abs(np.concatenate(parts))
+    named, others = np.flatnonzero(~np.isnan(stars)), np.flatnonzero(np.isnan(stars))
+    sure, says = others[:0], stars[:0]
+    for share in tqdm((*_ROUNDS, 0.0), desc="judging reviews", unit="round"):
+        model = LogisticRegression(C=3 if len(sure) else 10, max_iter=200, class_weight="balanced")
+        rows, labels = np.concatenate([named, sure]), np.concatenate([stars[named], says])
+        weights = np.concatenate([np.ones(len(named)), np.full(len(sure), _WEIGHT)])
+        probability = model.fit(features[rows], labels, weights).predict_proba(features)[:, 1]
+        middle = np.median(probability[others]) if len(others) else 0.5
+        order = np.argsort(-np.abs(probability[others] - middle))
+        sure = others[order[: int(share * len(others))]]
+        says = (probability[sure] > middle).astype(float)
+    judged = np.where(np.abs(probability - middle) < _UNSURE, np.nan, probability)
+    judged[named] = np.where(stars[named] == 1, _STARRED[1], _STARRED[0])
+    return judged
 
 
 def _chunks(texts: Sequence[str]) -> Iterator[Sequence[str]]:

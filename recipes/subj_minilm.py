@@ -3,7 +3,8 @@
 import sys
 
 from _recipe import Recipe, main
-from _text import LATE_LIST, on_reviews, rows_of, variant
+from _text import on_reviews, rows_of
+from _variants import SUBJ, variant
 
 from transferbound import CertifySettings, FinetuneSettings, SubspaceConfig
 
@@ -22,9 +23,9 @@ RECIPE = Recipe(
         finetune=FinetuneSettings(
             epochs=10, batch_size=64, learning_rate=0.02, quantize_from=0.4, fix_until=0.95, polish=300
         ),
-        **variant("none", LAYERS, COMPONENTS),
+        **variant(SUBJ, training="none", layers=LAYERS, pooling="mean", components=COMPONENTS),
     ),
-    note=f"10,000 sentences, all of them for training and bound.{LATE_LIST}",
+    note="10,000 sentences, all of them for training and bound.",
 )
 
 if __name__ == "__main__":

@@ -39,7 +39,7 @@ def read(folder: Path) -> Any:
     return recipe("_reviews").read(Examples.open(str(folder), text_columns="text"))
 
 
-@pytest.mark.parametrize(("name", "layers", "components"), [("sst2_minilm", 6, 250), ("subj_minilm", 4, 64)])
+@pytest.mark.parametrize(("name", "layers", "components"), [("sst2_minilm", 6, 64), ("subj_minilm", 4, 64)])
 def test_from_minilm_and_reviews(name: str, layers: int, components: int, tmp_path: Path) -> None:
     data = save_rows(tmp_path / "texts", text_rows(60))
     run(name, tmp_path, data, "--source", str(reviews(tmp_path / "reviews")), "--base", BASE)
@@ -48,7 +48,9 @@ def test_from_minilm_and_reviews(name: str, layers: int, components: int, tmp_pa
     assert prior.provenance["datasets"] == ["stanfordnlp/imdb"]
     content = Certificate.from_pretrained(tmp_path / "out").content
     assert prior.fingerprint == content["prior"]["sha256"]
-    assert content["decoder"]["candidates"] == 1024
+    variants = recipe("_variants")
+    axes = {"sst2_minilm": variants.SST2, "subj_minilm": variants.SUBJ}[name]
+    assert content["decoder"]["candidates"] == np.prod([len(values) for values in axes.values()])
     searched = content["independence"]["checked"]["pretraining_data"]  # the sentences that the prior has seen
     assert searched["rows"] == 240
     assert searched["exact_duplicates"] == 0
@@ -89,11 +91,22 @@ def test_phrases_bear_what_their_review_thinks(tmp_path: Path) -> None:
     rows = module.phrases(found, 2000)
     assert rows == module.phrases(found, 2000)
     assert len(rows) == 2000
-    assert 0.45 < np.mean([label for _, label in rows]) < 0.55
-    labels = {word: {label for text, label in rows if word in text} for word in (*GOOD, *BAD)}
-    assert labels == {GOOD[0]: {1}, GOOD[1]: {1}, BAD[0]: {0}, BAD[1]: {0}}  # without stars as well
-    told = [sum(word in text for word in (*GOOD, *BAD)) for text, _ in rows if len(text.split()) > 8]
-    assert np.mean(told) > 0.7  # two sentences in three have such a word; they are drawn more often
+    assert 0.45 < np.mean([liked for _, liked in rows]) < 0.55
+    for words, good in ((GOOD, True), (BAD, False)):
+        for word in words:  # also of the reviews without stars
+            told = [liked for text, liked in rows if word in text]
+            assert told
+            assert all((liked > 0.5) == good for liked in told)
+
+
+def test_a_variant_is_a_point_of_its_grid() -> None:
+    module = recipe("_variants")
+    axes = {"one": (1, 2, 3), "two": ("a", "b")}
+    points = [module.variant(axes, one=one, two=two) for one in axes["one"] for two in axes["two"]]
+    assert points == [{"candidate": i, "candidates": 6} for i in range(6)]
+    for wrong in ({"one": 4, "two": "a"}, {"one": 1}, {"one": 1, "two": "a", "three": 0}):
+        with pytest.raises(ValueError, match=r"."):
+            module.variant(axes, **wrong)
 
 
 def test_a_stopped_training_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
