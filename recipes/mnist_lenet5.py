@@ -1,28 +1,18 @@
-"""MNIST from a random initialization: LeNet-5, with the settings of ``fashion_mnist_scratch``."""
+"""MNIST from a random initialization: LeNet-5, with the settings of ``fashion_mnist_lenet5``."""
 
 import sys
-from dataclasses import replace
-from pathlib import Path
 
-import fashion_mnist_scratch
-from _recipe import Options, Recipe, main
-from _small import random_start, variant
-
-ARCHITECTURE, SEED = "transferbound_lenet5", 0
-
-
-def prior(folder: Path, options: Options) -> str:
-    return random_start(folder, ARCHITECTURE, SEED)
-
+import fashion_mnist_lenet5
+from _recipe import Recipe, main
 
 RECIPE = Recipe(
     name="mnist_lenet5",
     task="MNIST, random LeNet-5",
     dataset="ylecun/mnist",
-    prior=prior,
+    prior=fashion_mnist_lenet5.prior,
     published=11.6,
-    settings=replace(fashion_mnist_scratch.RECIPE.settings, **variant(ARCHITECTURE, SEED)),
-    note="LeNet-5 as it is, with the settings that were found for the other network.",
+    settings=fashion_mnist_lenet5.RECIPE.settings,
+    note="LeNet-5 as it is.",
 )
 
 if __name__ == "__main__":
