@@ -28,7 +28,7 @@ _ROUNDS = (0.3, 0.4, 0.5, 0.6)  # share of the reviews without stars that the mo
 _WEIGHT = 0.5  # of one of them, against one with stars
 _UNSURE = 0.2  # reviews whose probability is nearer than this to the median are left out
 _STARRED = (0.05, 0.95)  # probability of a review that names few or many stars
-_MOST_WORDS, _MEAN_WORDS, WHOLE = 40, 6, 0.35  # of a phrase; the share of whole sentences among the phrases
+_MOST_WORDS, _MEAN_WORDS, _WHOLE = 40, 6, 0.35  # of a phrase; the share of whole sentences among the phrases
 _RUN, STOCK, _BUCKETS = 5, 5, 2**25  # words in a row, in so many reviews: a stock phrase, counted by hashing
 _CHUNK = 5_000
 
@@ -150,7 +150,7 @@ def _sentences(review: str) -> Iterator[str]:
 def _phrase(sentence: str, random: np.random.Generator) -> str:
     """The sentence, or some words of it that stand together."""
     words = sentence.split()
-    if random.random() < WHOLE:
+    if random.random() < _WHOLE:
         return " ".join(words[:_MOST_WORDS])
     length = int(random.geometric(1 / _MEAN_WORDS))
     start = int(random.integers(0, max(1, len(words) - length + 1)))
