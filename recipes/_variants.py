@@ -1,8 +1,8 @@
 """The declared variants of the priors for texts: a message names one of a grid, and pays log2 of its size.
 
 The grids were committed before the published rows were run, but with errors of earlier priors on the tasks' training
-rows in sight. So an axis is a range that one would name without the data, not what did well on it, and
-all that was tried by hand is a point of the grid, whether or not ``_reviews`` and ``_text`` still have it.
+rows in sight. So an axis is a range, wide enough for what was tried by hand, whether or not ``_reviews``
+and ``_text`` still have it; what has no axis (the share of whole sentences, the rate) counts as "another" training.
 """
 
 from __future__ import annotations
