@@ -27,7 +27,8 @@ ARCHITECTURES = (
 SEEDS = range(16)
 SOURCE_EPOCHS = (8, 1)
 """Lengths of the training elsewhere that were tried for a transfer."""
-
+RENDERINGS = range(16)
+"""Ways to render digits (:mod:`_digits`), of which the first is written; the others are room for changes to it."""
 
 _CARD = """---
 library_name: timm
@@ -45,13 +46,18 @@ All {parameters:,} parameters were trained for {epochs} epochs on {rows:,} label
 """
 
 
-def variant(architecture: str, seed: int, source_epochs: int | None = None) -> dict[str, int]:
+def variant(
+    architecture: str, seed: int, source_epochs: int | None = None, rendering: int | None = None
+) -> dict[str, int]:
     """The arguments of ``CertifySettings`` that pay for the choice of architecture, seed and source training."""
     candidate = ARCHITECTURES.index(architecture) * len(SEEDS) + SEEDS.index(seed)
     candidates = len(ARCHITECTURES) * len(SEEDS)
     if source_epochs is not None:
         candidate = candidate * len(SOURCE_EPOCHS) + SOURCE_EPOCHS.index(source_epochs)
         candidates *= len(SOURCE_EPOCHS)
+    if rendering is not None:
+        candidate = candidate * len(RENDERINGS) + RENDERINGS.index(rendering)
+        candidates *= len(RENDERINGS)
     return {"candidate": candidate, "candidates": candidates}
 
 

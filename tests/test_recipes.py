@@ -17,7 +17,7 @@ import torch
 from conftest import save_rows, text_rows
 from PIL import Image
 
-from transferbound import Certificate, Prior
+from transferbound import Certificate, LabelledData, Prior
 from transferbound.priors import export_efficientnet_lite0
 
 RECIPES = Path(__file__).parent.parent / "recipes"
@@ -93,6 +93,33 @@ def test_by_transfer_from_another_data_set(tmp_path: Path) -> None:
     assert prior.fingerprint == Certificate.from_pretrained(tmp_path / "out").content["prior"]["sha256"]
     (start,) = (tmp_path / "priors").glob("*random0")
     assert prior.fingerprint != Prior.from_pretrained(str(start)).fingerprint
+
+
+def test_rendered_digits_are_placed_like_mnists(tmp_path: Path) -> None:
+    draw = recipe("_digits").rendered_digits
+    data = LabelledData.load(draw(tmp_path, 40))
+    assert data.class_names == tuple("0123456789")
+    assert data.n == 40
+    pictures = np.stack([np.asarray(image, dtype=float) for image in data.images()])
+    assert pictures.shape == (40, 28, 28)
+    places = np.indices((28, 28)).reshape(2, -1)
+    for picture in pictures:
+        rows, columns = np.nonzero(picture > 100)
+        assert max(np.ptp(rows), np.ptp(columns)) + 1 in (18, 19, 20)
+        middle = (places * picture.ravel()).sum(1) / picture.sum()
+        np.testing.assert_allclose(middle, 13.5, atol=1)
+    assert len({picture.tobytes() for picture in pictures}) == 40
+    again = LabelledData.load(draw(tmp_path / "again", 40))
+    assert again.fingerprint == data.fingerprint
+    assert LabelledData.load(draw(tmp_path, 40, seed=1)).fingerprint != data.fingerprint
+
+
+def test_by_transfer_from_rendered_digits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    draw = recipe("_digits").rendered_digits
+    module = recipe("mnist_from_rendered_digits")
+    monkeypatch.setattr(module, "rendered_digits", lambda folder, rows: draw(folder, 100))
+    run("mnist_from_rendered_digits", tmp_path, digits(tmp_path / "digits"))
+    assert Certificate.from_pretrained(tmp_path / "out").content["decoder"]["candidates"] == 256 * 2 * 16
 
 
 def test_from_imagenet(tmp_path: Path) -> None:
