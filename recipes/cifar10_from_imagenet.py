@@ -1,7 +1,8 @@
-"""CIFAR-10 by transfer from ImageNet: EfficientNet-Lite0, FiLM subspace."""
+"""CIFAR-10 by transfer from ImageNet: EfficientNet-Lite0 with a head that knows what the labels mean, FiLM subspace."""
 
 import sys
 
+from _labels import CIFAR10, variant, with_labels
 from _recipe import Recipe, main
 
 from transferbound import CertifySettings, FinetuneSettings, SubspaceConfig
@@ -10,15 +11,17 @@ RECIPE = Recipe(
     name="cifar10_from_imagenet",
     task="CIFAR-10, transfer from ImageNet",
     dataset="uoft-cs/cifar10",
-    prior="timm/tf_efficientnet_lite0.in1k",
+    prior=with_labels("cifar10", CIFAR10),
     published=35.1,
     settings=CertifySettings(
         subspace=SubspaceConfig("film", 1000, head_scale=8),
         levels=5,
         input_size=128,
         finetune=FinetuneSettings(epochs=4, learning_rate=0.0075, quantize_from=0.3, fix_until=0.95),
+        **variant(),
     ),
-    note="128 x 128 pixels, four epochs. The published figure is of EfficientNet-B0.",
+    note="128 x 128 pixels, four epochs. The head starts from the ImageNet classes that its labels stand for. The "
+    "published figure is of EfficientNet-B0.",
 )
 
 if __name__ == "__main__":

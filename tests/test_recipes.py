@@ -16,6 +16,7 @@ import pytest
 import torch
 from conftest import save_rows, text_rows
 from PIL import Image
+from timm.data import ImageNetInfo
 
 from transferbound import Certificate, LabelledData, Prior
 from transferbound.priors import export_efficientnet_lite0
@@ -126,6 +127,50 @@ def test_from_imagenet(tmp_path: Path) -> None:
     prior = export_efficientnet_lite0(tmp_path / "prior")
     row = run("mnist_from_imagenet", tmp_path, digits(tmp_path / "digits", 40), "--prior", str(prior))
     assert row["kind"] == "film"
+
+
+def test_a_head_that_knows_its_labels(tmp_path: Path) -> None:
+    labels, base = recipe("_labels"), export_efficientnet_lite0(tmp_path / "base")
+    row = run("cifar10_from_imagenet", tmp_path, digits(tmp_path / "digits", 40), "--base", str(base))
+    assert row["kind"] == "film"
+    certificate = Certificate.from_pretrained(tmp_path / "out").content
+    assert certificate["decoder"]["candidates"] == 16
+    (folder,) = (tmp_path / "priors").iterdir()
+    prior, whole = Prior.from_pretrained(str(folder)), Prior.from_pretrained(str(base))
+    assert prior.provenance["datasets"] == ["imagenet-1k"]
+    assert certificate["prior"]["sha256"] == prior.fingerprint
+    few, many = prior.build(10).network, whole.build(1000).network
+    images = torch.rand(4, 3, 64, 64)
+    with torch.no_grad():
+        torch.testing.assert_close(few.forward_features(images), many.forward_features(images))
+    weight, (horse,) = many.classifier.weight, labels.CIFAR10["horse"]
+    centred = weight[horse] - weight.mean(0)
+    assert torch.cosine_similarity(few.classifier.weight[7], centred, dim=0) > 0.9999
+
+
+@pytest.mark.parametrize("name", ["CIFAR10", "FASHION_MNIST"])
+def test_no_imagenet_class_stands_for_two(name: str) -> None:
+    classes = getattr(recipe("_labels"), name)
+    assert len(classes) == 10
+    places = [place for row in classes.values() for place in row]
+    assert len(places) == len(set(places))
+
+
+@pytest.mark.parametrize(
+    ("name", "label", "word"),
+    [
+        *(("CIFAR10", "bird", word) for word in ("cock", "macaw", "albatross")),
+        *(("CIFAR10", "dog", word) for word in ("Chihuahua", "Mexican hairless")),
+        *(("CIFAR10", "ship", word) for word in ("yawl", "liner", "container ship")),
+        *(("FASHION_MNIST", "Bag", word) for word in ("backpack", "mailbag", "purse")),
+        ("FASHION_MNIST", "Ankle boot", "cowboy boot"),
+        ("FASHION_MNIST", "Trouser", "jean"),
+    ],
+)
+def test_imagenet_classes_are_the_named_ones(name: str, label: str, word: str) -> None:
+    info = ImageNetInfo("imagenet-1k")
+    described = [info.index_to_description(place) for place in getattr(recipe("_labels"), name)[label]]
+    assert any(text.split(",")[0] == word for text in described)
 
 
 def test_from_minilm(tmp_path: Path) -> None:
