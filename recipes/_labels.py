@@ -34,18 +34,6 @@ CIFAR10: Classes = {
     "ship": (403, 484, 510, 554, 625, 628, 724, 780, 814, 871, 914),  # aircraft carrier ... yawl
     "truck": (555, 569, 675, 864, 867),  # fire engine, garbage truck, moving van, tow truck, trailer truck
 }
-FASHION_MNIST: Classes = {
-    "T-shirt/top": (610,),  # T-shirt
-    "Trouser": (608,),  # jean
-    "Pullover": (474, 841),  # cardigan, sweatshirt
-    "Dress": (578, 601, 689),  # gown, hoopskirt, overskirt
-    "Coat": (568, 834, 869),  # fur coat, suit, trench coat
-    "Sandal": (774,),
-    "Shirt": (617, 697),  # lab coat, pajama
-    "Sneaker": (770,),  # running shoe
-    "Bag": (414, 636, 748),  # backpack, mailbag, purse
-    "Ankle boot": (514,),  # cowboy boot
-}
 _HEADS = 16
 
 _CARD = """---
@@ -70,12 +58,17 @@ def variant() -> dict[str, int]:
     return {"candidate": 0, "candidates": _HEADS}
 
 
-def with_labels(name: str, classes: Classes) -> Callable[[Path, Options], str]:
-    """The prior of a recipe, ``name`` in the name of its folder: :data:`BASE` with a head for ``classes``."""
+def with_labels(classes: Classes) -> Callable[[Path, Options], str]:
+    """The prior of a recipe: :data:`BASE` with a head for ``classes``.
+
+    Its folder does not name the task's data set: that would say that it was trained on it.
+    """
+
+    first, *_, last = classes
 
     def write(folder: Path, options: Options) -> str:
         base = Prior.from_pretrained(options.base or BASE)
-        target = folder / f"{base.architecture}-{name}-labels"
+        target = folder / f"{base.architecture}-{first}-{last}"
         if not target.exists():
             _write(base, classes, target)
         return str(target)

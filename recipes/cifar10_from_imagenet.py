@@ -11,16 +11,16 @@ RECIPE = Recipe(
     name="cifar10_from_imagenet",
     task="CIFAR-10, transfer from ImageNet",
     dataset="uoft-cs/cifar10",
-    prior=with_labels("cifar10", CIFAR10),
+    prior=with_labels(CIFAR10),
     published=35.1,
     settings=CertifySettings(
-        subspace=SubspaceConfig("film", 1000, head_scale=8),
+        subspace=SubspaceConfig("film", 600, head_scale=8),
         levels=5,
         input_size=128,
-        finetune=FinetuneSettings(epochs=4, learning_rate=0.0075, quantize_from=0.3, fix_until=0.95),
+        finetune=FinetuneSettings(epochs=5, learning_rate=0.005, quantize_from=0.3, fix_until=0.95),
         **variant(),
     ),
-    note="128 x 128 pixels, four epochs. The head starts from the ImageNet classes that its labels stand for. The "
+    note="128 x 128 pixels, five epochs. The head starts from the ImageNet classes that its labels stand for. The "
     "published figure is of EfficientNet-B0.",
 )
 

@@ -22,8 +22,11 @@ RECIPE = Recipe(
     prior=prior,
     published=11.6,
     settings=CertifySettings(
-        subspace=SubspaceConfig("hashed", 2000),
-        finetune=FinetuneSettings(epochs=20, batch_size=64, learning_rate=0.2, quantize_from=0.1, polish=20),
+        subspace=SubspaceConfig("hashed", 1000),
+        levels=5,
+        finetune=FinetuneSettings(
+            epochs=10, batch_size=64, learning_rate=0.1, quantize_from=0.3, fix_until=0.95, polish=12
+        ),
         **variant(ARCHITECTURE, SEED),
     ),
     note="A convolutional network whose first, fixed layer centres, deskews and scales each digit by its own moments.",
