@@ -24,7 +24,7 @@ from transferbound.files import write_json
 from transferbound.paper_code import paper_bits
 from transferbound.predictor import decode_predictor
 
-EPOCHS, POLISH = 2, 4
+EPOCHS, POLISH = 4, 4
 
 
 def variants(settings: CertifySettings) -> dict[str, CertifySettings]:

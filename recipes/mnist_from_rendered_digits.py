@@ -28,10 +28,10 @@ RECIPE = Recipe(
     prior=prior,
     published=9.0,
     settings=CertifySettings(
-        subspace=SubspaceConfig("hashed", 1000),
+        subspace=SubspaceConfig("hashed", 500),
         levels=5,
         finetune=FinetuneSettings(
-            epochs=10, batch_size=64, learning_rate=0.1, quantize_from=0.3, fix_until=0.95, polish=12
+            epochs=10, batch_size=64, learning_rate=0.05, quantize_from=0.3, fix_until=0.95, polish=12
         ),
         **variant(ARCHITECTURE, SEED, SOURCE_EPOCHS, RENDERING),
     ),
