@@ -69,14 +69,14 @@ class Options:
     """The command line of a recipe."""
 
     dataset: str
-    prior: str | None
     out: Path
     cards: Path
-    quick: bool
-    source: str | None
-    base: str | None
-    budget_minutes: float | None
-    restart: bool
+    quick: bool = False
+    prior: str | None = None
+    source: str | None = None
+    base: str | None = None
+    budget_minutes: float | None = None
+    restart: bool = False
 
 
 def main(recipe: Recipe, argv: list[str] | None = None) -> int:
@@ -243,13 +243,13 @@ def _options(recipe: Recipe, argv: list[str] | None) -> Options:
     out = given.out or Path("runs") / (recipe.name + suffix)
     cards = given.cards or (Path("runs") / "quick-cards" if given.quick else ROOT / "model_cards")
     return Options(
-        given.dataset,
-        given.prior,
-        out,
-        cards,
-        given.quick,
-        given.source,
-        given.base,
-        given.budget_minutes,
-        given.restart,
+        dataset=given.dataset,
+        out=out,
+        cards=cards,
+        quick=given.quick,
+        prior=given.prior,
+        source=given.source,
+        base=given.base,
+        budget_minutes=given.budget_minutes,
+        restart=given.restart,
     )

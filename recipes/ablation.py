@@ -51,7 +51,7 @@ def variants(settings: CertifySettings) -> dict[str, CertifySettings]:
 
 def ablate(recipe: Recipe, dataset: str, out: Path, quick: bool) -> list[dict[str, Any]]:
     """One row for each variant; then the first variant's offset under the 2022 paper's code."""
-    options = Options(dataset, None, out, out, quick, None, None, False)
+    options = Options(dataset=dataset, out=out, cards=out, quick=quick)
     assert callable(recipe.prior)
     prior = Prior.from_pretrained(recipe.prior(out / "priors", options))
     data = LabelledData.load(dataset, split="train[:1500]" if quick else "train")

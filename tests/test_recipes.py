@@ -206,6 +206,38 @@ def test_every_recipe_names_itself(name: str) -> None:
     assert found.settings.subspace is not None
 
 
+def test_the_ablation(tmp_path: Path) -> None:
+    data, out = digits(tmp_path / "digits", 100), tmp_path / "out"
+    command = [
+        "--mnist",
+        str(data),
+        "--fashion-mnist",
+        str(data),
+        "--out",
+        str(out),
+        "--cards",
+        str(tmp_path),
+    ]
+    assert recipe("ablation").main([*command, "--quick", "--threads", "1"]) == 0
+    rows = json.loads((tmp_path / "ablation.json").read_text())
+    names = [row["variant"] for row in rows if row["task"].startswith("MNIST")]
+    assert names == [row["variant"] for row in rows if row["task"].startswith("FashionMNIST")]
+    assert len(set(names)) == len(names)
+    for row in rows:
+        folder = out / f"{'' if row['task'][0] == 'M' else 'fashion_'}mnist_scratch-{row['variant']}".replace(
+            ",", ""
+        ).replace(" ", "-")
+        if "paper" in row["variant"]:
+            continue
+        certificate = Certificate.from_pretrained(folder)
+        assert row["risk_bound"] == certificate.risk_bound
+        assert row["message_bits"] == certificate.content["message_bits"]
+    by_name = {row["variant"]: row for row in rows if row["task"].startswith("MNIST")}
+    assert by_name["same offset, the paper's code"]["errors"] == by_name["all of it"]["errors"]
+    assert by_name["same offset, the paper's code"]["message_bits"] > by_name["all of it"]["message_bits"]
+    assert by_name["half the coordinates"]["message_bits"] < by_name["all of it"]["message_bits"]
+
+
 def test_the_results_page(tmp_path: Path) -> None:
     rows = [
         {
