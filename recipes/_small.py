@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import shutil
 from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors.torch import save_file
+from _checkpoint import write_checkpoint
 from tqdm import tqdm
 
 from transferbound import LabelledData, Prior
@@ -109,18 +108,9 @@ def trained_elsewhere(
 def _write(
     start: Path, target: Path, module: torch.nn.Module, hub_id: str, data: LabelledData, epochs: int
 ) -> None:
-    partial = target.with_name(target.name + ".partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
     tensors = {name.removeprefix("network."): value for name, value in module.state_dict().items()}
-    save_file(
-        {name: value.contiguous() for name, value in tensors.items()},
-        str(partial / "model.safetensors"),
-        metadata={"format": "pt"},
-    )
     config = json.loads((start / "config.json").read_text(encoding="utf-8"))
     config["pretrained_cfg"]["tag"] = hub_id.split("/")[-1]
-    (partial / "config.json").write_text(json.dumps(config, indent=2), encoding="utf-8")
     card = _CARD.format(
         hub_id=hub_id,
         architecture=config["architecture"],
@@ -130,5 +120,4 @@ def _write(
         split=data.split,
         fingerprint=data.fingerprint[:16],
     )
-    (partial / "README.md").write_text(card, encoding="utf-8")
-    partial.rename(target)
+    write_checkpoint(target, tensors, config, card)

@@ -1,8 +1,8 @@
-"""The declared variants of the priors for texts: a message names one of a grid, and pays log2 of its size.
+"""The declared variants of the priors that recipes prepare: a message names one of a grid, and pays log2 of its size.
 
 The grids were committed before the published rows were run, but with errors of earlier priors on the tasks' training
-rows in sight. So an axis is a range, wide enough for what was tried by hand, whether or not ``_reviews``
-and ``_text`` still have it; what has no axis (the share of whole sentences, the rate) counts as "another" training.
+rows in sight. So an axis is a range, wide enough for what was tried by hand, whether or not ``_reviews``, ``_text``
+and ``_trunk`` still have it; what has no axis (the share of whole sentences, the rate) counts as "another" training.
 """
 
 from __future__ import annotations
@@ -31,6 +31,21 @@ SST2: Axes = {
     "trained": ("all but embeddings", "all"),
     "layers": range(7),
     "components": (1, 2, 3, 5, 10, 20, 30, 40, 50, 64, 80, 100, 150, 200, 250, 384),
+}
+
+TRUNK: Axes = {
+    "body": ("as it is", *(f"trained elsewhere {number}" for number in range(3))),
+    "of": (
+        "ylecun/mnist",
+        "zalando-datasets/fashion_mnist",
+        "uoft-cs/cifar10",
+        "the rows of ImageNet's head",
+    ),
+    "blocks": (1, 2, 3, 4, 5, 6, 7, "all and the last convolution"),
+    "grid": range(1, 5),
+    "components": (16, 32, 48, 64, 80, 100, 128, 150, 200, 256),
+    "power": (0.0, 0.3, 0.5, 0.7, 1.0),
+    "size": (28, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224),
 }
 
 

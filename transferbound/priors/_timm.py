@@ -14,7 +14,7 @@ from timm.data import create_transform, resolve_data_config
 from torch import nn
 
 from transferbound.errors import PriorError
-from transferbound.priors import networks  # noqa: F401  (registers the small networks with timm)
+from transferbound.priors import networks, trunk  # noqa: F401  (registers them with timm)
 from transferbound.priors._backend import Backend, quiet_construction
 from transferbound.priors._network import ImageClassifier
 from transferbound.priors._preprocessing import ImagePreprocessing

@@ -16,41 +16,14 @@ from timm.models import build_model_with_cfg, register_model
 from torch import nn
 
 from transferbound.priors._align import MomentAlignment
+from transferbound.priors._classifier import Classifier
 
 __all__ = ["ConvNet", "LeNet5"]
 
 _SIDE = 28
 
 
-class _Classifier(nn.Module):
-    """What timm asks of an image classifier: features, then a linear head ``fc``."""
-
-    num_features: int
-    num_classes: int
-
-    def get_classifier(self) -> nn.Module:
-        """The head."""
-        return self.fc
-
-    def reset_classifier(self, num_classes: int, global_pool: str | None = None) -> None:
-        """A new head of ``num_classes`` outputs; the pooling is part of the architecture."""
-        self.num_classes = num_classes
-        self.fc: nn.Module = nn.Linear(self.num_features, num_classes) if num_classes else nn.Identity()
-
-    def forward_features(self, x: torch.Tensor) -> torch.Tensor:
-        """[B, C, 28, 28] to [B, num_features]."""
-        raise NotImplementedError
-
-    def forward_head(self, x: torch.Tensor, pre_logits: bool = False) -> torch.Tensor:
-        """[B, num_features] to logits [B, num_classes], or itself where ``pre_logits``."""
-        return x if pre_logits else self.fc(x)
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """[B, C, 28, 28] to logits [B, num_classes]."""
-        return self.forward_head(self.forward_features(x))
-
-
-class LeNet5(_Classifier):
+class LeNet5(Classifier):
     """LeNet-5 (LeCun et al. 1998, figure 2) with ReLU and max pooling, as the 2022 paper uses it; 61,706 parameters.
 
     Args:
@@ -73,7 +46,7 @@ class LeNet5(_Classifier):
         return torch.relu(self.fc2(torch.relu(self.fc1(x.flatten(1)))))
 
 
-class ConvNet(_Classifier):
+class ConvNet(Classifier):
     """Three or more convolutions, each with max pooling (but the last), group normalization and ReLU.
 
     The first kernel is 5 x 5, the others 3 x 3. The last map (7 x 7 pixels after two poolings) is averaged down to
@@ -124,7 +97,7 @@ class ConvNet(_Classifier):
         return nn.functional.adaptive_avg_pool2d(x, self.grid).flatten(1)
 
 
-def _register(name: str, model: type[_Classifier], **arguments: Any) -> None:
+def _register(name: str, model: type[Classifier], **arguments: Any) -> None:
     config = {
         "input_size": (1, _SIDE, _SIDE),
         "interpolation": "bicubic",
