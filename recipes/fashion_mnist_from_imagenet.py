@@ -32,8 +32,8 @@ RECIPE = Recipe(
         ),
         **variant(TRUNK, body="as it is", of=SOURCE, **CHOICE),
     ),
-    note="96 x 96 pixels. The prior's components are those of MNIST's pictures. The published figure is a transfer from "
-    "CIFAR-10 with ResNet-20.",
+    note="96 x 96 pixels. The prior's components are those of MNIST's pictures. The published figure is a transfer "
+    "from CIFAR-10 with ResNet-20.",
 )
 
 if __name__ == "__main__":

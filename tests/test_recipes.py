@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import math
 import os
 import sys
 from pathlib import Path
@@ -127,6 +128,58 @@ def test_from_imagenet(tmp_path: Path) -> None:
     prior = export_efficientnet_lite0(tmp_path / "prior")
     row = run("mnist_from_imagenet", tmp_path, digits(tmp_path / "digits", 40), "--prior", str(prior))
     assert row["kind"] == "film"
+
+
+def test_on_components_of_other_pictures(tmp_path: Path) -> None:
+    base, source = export_efficientnet_lite0(tmp_path / "base"), digits(tmp_path / "source", 60, seed=1)
+    given = ["--base", str(base), "--source", str(source)]
+    row = run("fashion_mnist_from_imagenet", tmp_path, digits(tmp_path / "digits", 40), *given)
+    assert (row["kind"], row["dim"]) == ("head", 100)
+    certificate = Certificate.from_pretrained(tmp_path / "out").content
+    axes = recipe("_variants").TRUNK
+    assert certificate["decoder"]["candidates"] == math.prod(map(len, axes.values()))
+    (folder,) = (tmp_path / "priors").iterdir()
+    prior, whole = Prior.from_pretrained(str(folder)), Prior.from_pretrained(str(base))
+    assert prior.provenance["datasets"] == ["imagenet-1k", "ylecun/mnist"]
+    assert certificate["prior"]["sha256"] == prior.fingerprint
+    kept, weights = prior.build(10).state_dict(), whole.build(1000).state_dict()
+    changed = {
+        name for name, value in kept.items() if not torch.equal(value, weights.get(name, torch.empty(0)))
+    }
+    assert {name.split(".")[1] for name in changed} == {"components", "fc"}
+
+
+def test_the_task_does_not_move_the_components(tmp_path: Path) -> None:
+    """Leak 2: what the decoder's directions are taken of is the source, whatever the task's own rows are."""
+    base, source = export_efficientnet_lite0(tmp_path / "base"), digits(tmp_path / "source", 60, seed=1)
+    module = recipe("fashion_mnist_from_imagenet")
+    priors = []
+    for place, task in (
+        ("first", digits(tmp_path / "task", 40)),
+        ("second", digits(tmp_path / "other", 50, 7)),
+    ):
+        options = sys.modules["_recipe"].Options(
+            str(task), tmp_path / place / "out", tmp_path, quick=True, source=str(source), base=str(base)
+        )
+        priors.append(Prior.from_pretrained(module.RECIPE.prior(tmp_path / place / "priors", options)))
+    assert priors[0].fingerprint == priors[1].fingerprint
+
+
+def test_principal_components(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    maps = torch.randn(500, 6) * torch.tensor([8.0, 4.0, 2.0, 1.0, 0.5, 0.25]) + 3
+    maps = maps @ torch.linalg.qr(torch.randn(6, 6))[0]
+    for power in (0.0, 0.5, 1.0):
+        weight, bias = recipe("_trunk").principal(maps, 3, power)
+        seen = maps @ weight.T + bias
+        torch.testing.assert_close(seen.mean(0), torch.zeros(3), atol=1e-3, rtol=0)
+        covariance = torch.cov(seen.T)
+        deviations = covariance.diagonal().sqrt()
+        torch.testing.assert_close(covariance, torch.diag(deviations**2), atol=1e-3, rtol=0)
+        torch.testing.assert_close(
+            deviations / deviations[0], (torch.tensor([8.0, 4.0, 2.0]) / 8) ** power, rtol=0.1, atol=0
+        )
+        assert (deviations**2).mean().item() == pytest.approx(1.0, rel=1e-4)
 
 
 def test_a_head_that_knows_its_labels(tmp_path: Path) -> None:
