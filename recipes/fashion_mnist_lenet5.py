@@ -24,7 +24,7 @@ RECIPE = Recipe(
     published=32.8,
     settings=replace(
         _SCRATCH,
-        finetune=replace(_SCRATCH.finetune, epochs=12, learning_rate=0.05),
+        finetune=replace(_SCRATCH.finetune, epochs=12, learning_rate=0.05, polish=16),
         **variant(ARCHITECTURE, SEED),
     ),
     note="LeNet-5 as it is.",

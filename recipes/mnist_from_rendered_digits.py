@@ -31,7 +31,7 @@ RECIPE = Recipe(
         subspace=SubspaceConfig("hashed", 500),
         levels=5,
         finetune=FinetuneSettings(
-            epochs=10, batch_size=64, learning_rate=0.05, quantize_from=0.3, fix_until=0.95, polish=12
+            epochs=6, batch_size=64, learning_rate=0.05, quantize_from=0.3, fix_until=0.95, polish=24
         ),
         **variant(ARCHITECTURE, SEED, SOURCE_EPOCHS, RENDERING),
     ),

@@ -25,7 +25,7 @@ RECIPE = Recipe(
         subspace=SubspaceConfig("hashed", 1000),
         levels=5,
         finetune=FinetuneSettings(
-            epochs=10, batch_size=64, learning_rate=0.1, quantize_from=0.3, fix_until=0.95, polish=12
+            epochs=30, batch_size=64, learning_rate=0.1, quantize_from=0.3, fix_until=0.95, polish=60
         ),
         **variant(ARCHITECTURE, SEED),
     ),
