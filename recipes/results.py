@@ -72,8 +72,7 @@ def _ablation(rows: list[dict[str, Any]]) -> list[str]:
     lines = ["## What each idea buys", ""]
     lines += [
         "Written by `python recipes/ablation.py`; each line changes one thing (the way to the grid goes "
-        "with its number of levels). The runs are shorter than those above, and were made before polish went on to "
-        "change one integer at a time: run today, the rows with polish may differ.",
+        "with its number of levels). All runs have four epochs and four trials of polish, fewer than those above.",
         "",
     ]
     for task in sorted({row["task"] for row in rows}):
