@@ -25,7 +25,7 @@ import torch
 
 from transferbound import Certificate, CertifySettings, LabelledData, Prior, certify
 from transferbound.data import Examples
-from transferbound.errors import TransferboundError
+from transferbound.errors import DataError, TransferboundError
 from transferbound.files import write_json
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -91,6 +91,10 @@ def main(recipe: Recipe, argv: list[str] | None = None) -> int:
 
 def run(recipe: Recipe, options: Options) -> int:
     """Prior, certificate, verification in a fresh process, row and card."""
+    if options.source is not None and os.path.realpath(options.source) == os.path.realpath(options.dataset):
+        raise DataError(
+            f"--source is {options.source}, the data set that is bounded; a prior must not have seen it, name another"
+        )
     clock = _Clock(options.out)
     with clock:
         name = options.prior or _prior(recipe, options)

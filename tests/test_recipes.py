@@ -250,6 +250,15 @@ def test_an_error_is_one_line_and_exit_code_2(tmp_path: Path, capsys: pytest.Cap
     assert not (tmp_path / "out").exists()
 
 
+def test_a_prior_is_not_made_of_the_task(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Leak 9: its card would name the recipe's own source all the same."""
+    module, data = recipe("fashion_mnist_from_imagenet"), digits(tmp_path / "digits", 40)
+    given = ["--dataset", str(data), "--source", f"{data}/", "--out", str(tmp_path / "out")]
+    assert sys.modules["_recipe"].main(module.RECIPE, given) == 2
+    assert "--source" in capsys.readouterr().err
+    assert not (tmp_path / "priors").exists()
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_every_recipe_names_itself(name: str) -> None:
     found = recipe(name).RECIPE

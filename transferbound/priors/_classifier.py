@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+
 import torch
 from torch import nn
 
 __all__ = ["Classifier"]
 
 
-class Classifier(nn.Module):
+class Classifier(nn.Module, ABC):
     """Features, then a linear head ``fc``. A subclass sets ``num_features`` and calls :meth:`reset_classifier`."""
 
     num_features: int
@@ -23,9 +25,9 @@ class Classifier(nn.Module):
         self.num_classes = num_classes
         self.fc: nn.Module = nn.Linear(self.num_features, num_classes) if num_classes else nn.Identity()
 
+    @abstractmethod
     def forward_features(self, x: torch.Tensor) -> torch.Tensor:
         """[B, C, S, S] to [B, num_features]."""
-        raise NotImplementedError
 
     def forward_head(self, x: torch.Tensor, pre_logits: bool = False) -> torch.Tensor:
         """[B, num_features] to logits [B, num_classes], or itself where ``pre_logits``."""
