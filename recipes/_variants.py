@@ -34,7 +34,17 @@ SST2: Axes = {
 }
 
 TRUNK: Axes = {
-    "body": ("as it is", *(f"trained elsewhere {number}" for number in range(3))),
+    "body": (
+        *("as it is", "whole, with FiLM", "whole, its head turned to the labels"),
+        *(
+            "several stages side by side",
+            "its features standardized",
+            "roots of its features",
+            "components of two",
+        ),
+        *(f"trained elsewhere {number}" for number in range(3)),
+        *(f"another {number}" for number in range(2)),
+    ),
     "of": (
         "ylecun/mnist",
         "zalando-datasets/fashion_mnist",
