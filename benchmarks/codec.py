@@ -9,9 +9,9 @@ import time
 
 import numpy as np
 
-from transferbound.accounting import Header, empirical_entropy_bits, message_bits
-from transferbound.codec import MAGIC, decode, encode
-from transferbound.paper_code import paper_bits
+from transferbound.message import Header, empirical_entropy_bits, message_bits
+from transferbound.message.paper_code import paper_bits
+from transferbound.message.stream import MAGIC, decode, encode
 
 CASES = [(500, 3, 0.2), (500, 3, 0.5), (3000, 7, 0.6), (5000, 3, 0.05), (20_000, 3, 0.02), (2**20, 3, 0.02)]
 

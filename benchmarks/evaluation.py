@@ -26,10 +26,10 @@ import torch
 from torch import Tensor, nn
 
 from transferbound import LabelledData, Prior
-from transferbound.encode import EncodedData, EncodedTexts, encode
-from transferbound.evaluate import ErrorCount, count_errors
+from transferbound.data.encoded import EncodedData, EncodedTexts, encode
+from transferbound.demo import export_efficientnet_lite0, export_mnist5000
 from transferbound.features.head import inputs_of
-from transferbound.priors import export_efficientnet_lite0, export_mnist5000
+from transferbound.risks.counting import ErrorCount, count_errors
 
 Batch = tuple[dict[str, Tensor], Tensor]
 

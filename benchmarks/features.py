@@ -23,13 +23,13 @@ import torch
 from accelerate import Accelerator
 
 from transferbound import FinetuneSettings, LabelledData, Prior
-from transferbound.accounting import Header
-from transferbound.encode import EncodedData, encode
+from transferbound.data.encoded import EncodedData, encode
+from transferbound.demo import export_efficientnet_lite0, export_mnist5000
 from transferbound.features import cached_features, features_key
 from transferbound.finetune import Finetuner
-from transferbound.priors import export_efficientnet_lite0, export_mnist5000
-from transferbound.quantize import Quantizer
+from transferbound.message import Header
 from transferbound.subspace import SubspaceConfig, SubspaceModel
+from transferbound.subspace.quantizer import Quantizer
 
 LAST_BLOCKS = "*blocks.6*,*conv_head*,network.bn2*,*classifier*"
 CONFIGS = {

@@ -2,8 +2,8 @@
 
 import sys
 
-from _labels import CIFAR10, variant, with_labels
-from _recipe import Recipe, main
+from _priors.label_heads import CIFAR10, variant, with_labels
+from _run.recipe import Recipe, main
 
 from transferbound import CertifySettings, FinetuneSettings, SubspaceConfig
 

@@ -2,7 +2,7 @@
 
 import sys
 
-from _recipe import Recipe, main
+from _run.recipe import Recipe, main
 
 from transferbound import CertifySettings, FinetuneSettings, SubspaceConfig
 

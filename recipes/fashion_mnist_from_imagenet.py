@@ -2,9 +2,9 @@
 
 import sys
 
-from _recipe import Recipe, main
-from _trunk import cut_short
-from _variants import TRUNK, variant
+from _priors.trunk import cut_short
+from _priors.variants import TRUNK, variant
+from _run.recipe import Recipe, main
 
 from transferbound import CertifySettings, FinetuneSettings, SubspaceConfig
 

@@ -3,8 +3,8 @@
 import sys
 from pathlib import Path
 
-from _recipe import Options, Recipe, main
-from _small import trained_elsewhere, variant
+from _priors.small import trained_elsewhere, variant
+from _run.recipe import Options, Recipe, main
 
 from transferbound import CertifySettings, FinetuneSettings, SubspaceConfig
 

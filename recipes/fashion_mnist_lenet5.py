@@ -5,8 +5,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import fashion_mnist_scratch
-from _recipe import Options, Recipe, main
-from _small import random_start, variant
+from _priors.small import random_start, variant
+from _run.recipe import Options, Recipe, main
 
 ARCHITECTURE, SEED = "transferbound_lenet5", 0
 _SCRATCH = fashion_mnist_scratch.RECIPE.settings

@@ -3,9 +3,9 @@
 import sys
 from pathlib import Path
 
-from _digits import rendered_digits
-from _recipe import Options, Recipe, main
-from _small import trained_elsewhere, variant
+from _priors.digits import rendered_digits
+from _priors.small import trained_elsewhere, variant
+from _run.recipe import Options, Recipe, main
 
 from transferbound import CertifySettings, FinetuneSettings, SubspaceConfig
 

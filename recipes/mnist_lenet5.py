@@ -3,7 +3,7 @@
 import sys
 
 import fashion_mnist_lenet5
-from _recipe import Recipe, main
+from _run.recipe import Recipe, main
 
 RECIPE = Recipe(
     name="mnist_lenet5",

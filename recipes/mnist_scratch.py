@@ -3,8 +3,8 @@
 import sys
 from pathlib import Path
 
-from _recipe import Options, Recipe, main
-from _small import random_start, variant
+from _priors.small import random_start, variant
+from _run.recipe import Options, Recipe, main
 
 from transferbound import CertifySettings, FinetuneSettings, SubspaceConfig
 

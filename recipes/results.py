@@ -10,8 +10,8 @@ from typing import Any
 
 import matplotlib.figure
 
-from transferbound.files import write_text
-from transferbound.report.numbers import percent, percent_up
+from transferbound.storage.files import write_text
+from transferbound.wording import percent, percent_up
 
 ROOT = Path(__file__).resolve().parent.parent
 _FIGURE = "figures/bound_vs_bits.png"
@@ -71,7 +71,7 @@ def _ablation(rows: list[dict[str, Any]]) -> list[str]:
     """One table a task: each variant against the full method of the same length of training."""
     lines = ["## What each idea buys", ""]
     lines += [
-        "Written by `python recipes/ablation.py`; each line changes one thing (the way to the grid goes "
+        "Written by `python recipes/studies/ablation.py`; each line changes one thing (the way to the grid goes "
         "with its number of levels). All runs have four epochs and four trials of polish, fewer than those above.",
         "",
     ]

@@ -2,10 +2,10 @@
 
 import sys
 
-from _recipe import Recipe, main
-from _reviews import STOCK
-from _text import on_reviews, rows_of
-from _variants import SST2, variant
+from _priors.minilm import on_reviews, rows_of
+from _priors.reviews import STOCK
+from _priors.variants import SST2, variant
+from _run.recipe import Recipe, main
 
 from transferbound import CertifySettings, FinetuneSettings, SubspaceConfig
 

@@ -2,9 +2,9 @@
 
 import sys
 
-from _recipe import Recipe, main
-from _text import on_reviews, rows_of
-from _variants import SUBJ, variant
+from _priors.minilm import on_reviews, rows_of
+from _priors.variants import SUBJ, variant
+from _run.recipe import Recipe, main
 
 from transferbound import CertifySettings, FinetuneSettings, SubspaceConfig
 

@@ -8,7 +8,7 @@ import torch
 
 from transferbound import streams
 from transferbound.errors import ArgumentError
-from transferbound.priors._head import initial_head
+from transferbound.priors.head import initial_head
 
 GOLDEN_WORDS = [2743467156299376788, 5424573947953173142, 14617023694572276325]
 GOLDEN_SIGNS = [1, 1, -1, 1, -1, 1, 1, -1, 1, 1, 1, -1, 1, -1, -1, -1]

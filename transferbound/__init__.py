@@ -12,18 +12,18 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+from transferbound._version import __version__
 
 if TYPE_CHECKING:
     from transferbound import bounds
-    from transferbound.certificate import Certificate
-    from transferbound.certification import CertifySettings, certify
-    from transferbound.data import LabelledData
+    from transferbound.certificate.certificate import Certificate
+    from transferbound.certification.certify import CertifySettings, certify
+    from transferbound.data.labelled import LabelledData
     from transferbound.finetune import FinetuneSettings
     from transferbound.priors import Prior
-    from transferbound.quantize import Quantizer
     from transferbound.subspace import SubspaceConfig, SubspaceModel
-    from transferbound.verification import Verdict, verify
+    from transferbound.subspace.quantizer import Quantizer
+    from transferbound.verification.verify import Verdict, verify
 
 __all__ = [
     "Certificate",
@@ -35,6 +35,7 @@ __all__ = [
     "SubspaceConfig",
     "SubspaceModel",
     "Verdict",
+    "__version__",
     "bounds",
     "certify",
     "verify",
@@ -42,17 +43,17 @@ __all__ = [
 
 # Loaded on first use: torch and transformers take seconds to import, and `bounds` needs neither.
 _HOMES = {
-    "Certificate": "certificate",
-    "CertifySettings": "certification",
-    "FinetuneSettings": "finetune",
-    "LabelledData": "data",
-    "Prior": "priors",
-    "Quantizer": "quantize",
-    "SubspaceConfig": "subspace",
-    "SubspaceModel": "subspace",
-    "Verdict": "verification",
-    "certify": "certification",
-    "verify": "verification",
+    "Certificate": "certificate.certificate",
+    "CertifySettings": "certification.certify",
+    "FinetuneSettings": "finetune.settings",
+    "LabelledData": "data.labelled",
+    "Prior": "priors.prior",
+    "Quantizer": "subspace.quantizer",
+    "SubspaceConfig": "subspace.config",
+    "SubspaceModel": "subspace.model",
+    "Verdict": "verification.verify",
+    "certify": "certification.certify",
+    "verify": "verification.verify",
 }
 
 

@@ -9,12 +9,12 @@ import numpy as np
 import numpy.typing as npt
 from torch import nn
 
-from transferbound.accounting import Header
-from transferbound.codec import decode
 from transferbound.errors import MessageError, PriorError, SubspaceError
+from transferbound.message import Header
+from transferbound.message.stream import decode
 from transferbound.priors import Preprocessing, Prior
-from transferbound.quantize import step_size
 from transferbound.subspace import SubspaceConfig, build_layout, build_projection, decode_offset_
+from transferbound.subspace.quantizer import step_size
 
 __all__ = ["Predictor", "decode_predictor", "header_for", "subspace_config"]
 

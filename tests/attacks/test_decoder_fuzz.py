@@ -12,9 +12,9 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from transferbound.accounting import Header
-from transferbound.codec import MAGIC, MAX_BYTES, decode, decode_header, encode
 from transferbound.errors import MessageError
+from transferbound.message import Header
+from transferbound.message.stream import MAGIC, MAX_BYTES, decode, decode_header, encode
 
 MEGABYTES = 256
 

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from spine_fixtures import image_certificate
 
+from transferbound.certificate.schema import check_content
 from transferbound.errors import CertificateError
-from transferbound.files import MAX_JSON_BYTES, parse_json
-from transferbound.schema import check_content
+from transferbound.storage.files import MAX_JSON_BYTES, parse_json
 
 _PIECES = [
     *(

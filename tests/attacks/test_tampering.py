@@ -14,16 +14,16 @@ import pytest
 from spine_fixtures import assigned, changed, dotted, image_certificate, world
 
 from transferbound import LabelledData, Prior, verification
-from transferbound.accounting import Header
 from transferbound.bounds import all_bounds
 from transferbound.bounds.confidence import failure_probability
-from transferbound.certificate import Certificate
-from transferbound.codec import decode, encode
-from transferbound.encode import encode as encode_data
+from transferbound.certificate.certificate import Certificate
+from transferbound.certificate.schema import check_content
+from transferbound.certificate.statement import make_statement
+from transferbound.data.encoded import encode as encode_data
 from transferbound.errors import TransferboundError
-from transferbound.schema import check_content
-from transferbound.statement import make_statement
-from transferbound.verification import check_certificate
+from transferbound.message import Header
+from transferbound.message.stream import decode, encode
+from transferbound.verification.verify import check_certificate
 
 Content = dict[str, Any]
 Path_ = tuple[str | int, ...]

@@ -17,13 +17,13 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from transferbound.data import LabelledData
-from transferbound.encode import EncodedData, default_cache_dir
-from transferbound.features.disk_array import NewArray, open_array
+from transferbound.data.encoded import EncodedData, default_cache_dir
+from transferbound.data.labelled import LabelledData
 from transferbound.features.find_tail import find_tail
 from transferbound.features.head import find_head
 from transferbound.features.part import Part, close, first_inputs_of
 from transferbound.priors import Prior
+from transferbound.storage.arrays import NewArray, open_array
 from transferbound.subspace import SubspaceModel
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ def cached_features(
         data: the encoded training examples.
         key: :func:`features_key` of checkpoint and data.
         accelerator: its processes share the work; the first one on each machine writes.
-        cache_dir: default: :func:`transferbound.encode.default_cache_dir`.
+        cache_dir: default: :func:`transferbound.data.encoded.default_cache_dir`.
         progress: show a progress bar.
         deadline: ``time.monotonic()`` by which finetuning should end: None is returned if the features would
             take more than half of what is left.

@@ -11,8 +11,8 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
-from transferbound.encode import EncodedData
-from transferbound.features.layout import Layout
+from transferbound.data.encoded import EncodedData
+from transferbound.features.file_layout import Layout
 from transferbound.features.part import Part
 from transferbound.features.record import Form, Record, UnlikeError, form_of, recorded
 from transferbound.features.tail import Tail

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 from torch.func import functional_call
 
-from transferbound.encode import EncodedData
-from transferbound.features.layout import Layout
+from transferbound.data.encoded import EncodedData
+from transferbound.features.file_layout import Layout
 from transferbound.features.part import Part, close, first_inputs_of, other_values
 from transferbound.subspace import SubspaceModel
 

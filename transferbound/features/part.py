@@ -13,7 +13,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from transferbound.features.layout import Layout
+from transferbound.features.file_layout import Layout
 
 __all__ = ["Part", "close", "first_inputs_of", "other_values"]
 

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from transferbound.encode import EncodedData
+from transferbound.data.encoded import EncodedData
 from transferbound.features.record import Form
 
 __all__ = ["Tail"]

@@ -13,8 +13,8 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from transferbound.encode import EncodedData
-from transferbound.features.layout import Layout
+from transferbound.data.encoded import EncodedData
+from transferbound.features.file_layout import Layout
 from transferbound.features.part import close, first_inputs_of, other_values
 from transferbound.features.tail import Tail
 from transferbound.subspace import SubspaceModel

@@ -15,20 +15,20 @@ from accelerate import Accelerator
 from torch import Tensor
 from tqdm import tqdm
 
-from transferbound.accounting import Header, message_bits
 from transferbound.bounds import occam_kl
-from transferbound.encode import EncodedData
+from transferbound.data.batches import epoch_batches
+from transferbound.data.encoded import EncodedData
 from transferbound.errors import SubspaceError
 from transferbound.features import CachedFeatures
-from transferbound.finetune.batches import epoch_batches
 from transferbound.finetune.numbers import round_down_coarsely
 from transferbound.finetune.optimizer import SharedAdam
 from transferbound.finetune.polish import SAMPLE_BATCHES, PolishResult, polish
 from transferbound.finetune.rate import bit_price, soft_bits
 from transferbound.finetune.settings import FinetuneSettings
-from transferbound.finetune.state import RunState
-from transferbound.quantize import Quantizer, step_size
+from transferbound.message import Header, message_bits
+from transferbound.storage.run_state import RunState
 from transferbound.subspace import SubspaceModel
+from transferbound.subspace.quantizer import Quantizer, step_size
 
 __all__ = ["Finetuner"]
 

@@ -16,12 +16,12 @@ import torch
 from accelerate import Accelerator
 from tqdm import tqdm
 
-from transferbound.accounting import Header, cheapest, message_bits
 from transferbound.bounds import occam_binomial
-from transferbound.encode import EncodedData
+from transferbound.data.encoded import EncodedData
 from transferbound.finetune.rate import bit_price
-from transferbound.quantize import Quantizer
+from transferbound.message import Header, cheapest, message_bits
 from transferbound.subspace import SubspaceModel
+from transferbound.subspace.quantizer import Quantizer
 
 __all__ = ["SAMPLE_BATCHES", "PolishResult", "polish"]
 

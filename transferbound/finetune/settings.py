@@ -29,7 +29,7 @@ class FinetuneSettings:
         settle_from: fraction of the steps after which the step size stays on the message's own grid.
         step_rate: learning rate of the step's logarithm, relative to the coordinates'.
         initial_share: share of the coordinates that are not zero when quantization starts.
-        threshold: rounding threshold of the grid (see :class:`transferbound.quantize.Quantizer`).
+        threshold: rounding threshold of the grid (see :class:`transferbound.subspace.quantizer.Quantizer`).
         rate: weight of the bits in the loss; 1 trades them against errors as the bound does.
         polish: sets of changed integers that are tried on the whole training set after training, each kept
             if the true bound falls (:mod:`transferbound.finetune.polish`); 0: none.

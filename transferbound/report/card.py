@@ -10,12 +10,12 @@ from typing import Any
 import yaml
 from huggingface_hub import EvalResult, ModelCard, ModelCardData
 
-from transferbound.certificate import Certificate
+from transferbound.certificate.certificate import Certificate
 from transferbound.errors import CertificateError
-from transferbound.files import read_limited, write_text
 from transferbound.report.figures import FIGURE, draw_certificate
-from transferbound.report.numbers import confidence_text, percent, percent_up
 from transferbound.report.summary import prior_label, remedy, warnings
+from transferbound.storage.files import read_limited, write_text
+from transferbound.wording import confidence_text, percent, percent_up
 
 __all__ = ["CARD_FILE", "check_card", "write_card"]
 

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from transferbound.bounds import occam_kl
 from transferbound.bounds.confidence import failure_probability
-from transferbound.report.numbers import confidence_text, percent, percent_up
+from transferbound.wording import confidence_text, percent, percent_up
 
 __all__ = ["FIGURE", "draw_certificate"]
 

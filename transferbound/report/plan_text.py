@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from transferbound.plan import Plan, Sweep
-from transferbound.report.numbers import confidence_text, percent, percent_up
+from transferbound.wording import confidence_text, percent, percent_up
 
 __all__ = ["plan_text", "sweep_text"]
 

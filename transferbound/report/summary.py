@@ -6,8 +6,8 @@ from typing import Any
 
 from transferbound.bounds import max_bits, min_n
 from transferbound.bounds.confidence import failure_probability
-from transferbound.certificate import Certificate
-from transferbound.report.numbers import confidence_text, percent, percent_up
+from transferbound.certificate.certificate import Certificate
+from transferbound.wording import confidence_text, percent, percent_up
 
 __all__ = ["prior_label", "remedy", "summary", "warnings"]
 

@@ -1,0 +1,1 @@
+"""The priors that recipes make for themselves."""

@@ -1,0 +1,123 @@
+"""Small networks as priors: at a random start, or trained on another data set."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import torch
+from tqdm import tqdm
+
+from _priors.checkpoint import write_checkpoint
+from transferbound import LabelledData, Prior
+from transferbound.data.encoded import encode
+from transferbound.priors import export_random
+
+#: The declared variants of a recipe that starts from these networks: an architecture and a seed of its start. Each
+#: message pays log2 of their number. All that was tried by hand on these data sets is in the list; the "tried" ones are
+#: small changes to the convolutional network that are not kept: its first kernel, its width, where it normalizes, how
+#: it pools, what its alignment takes out.
+ARCHITECTURES = (
+    *("transferbound_lenet5", "transferbound_convnet", "transferbound_convnet_aligned"),
+    *("transferbound_convnet_wide", "transferbound_convnet_wide_aligned"),
+    *(f"tried_{number}" for number in range(11)),
+)
+SEEDS = range(16)
+SOURCE_EPOCHS = (8, 1)
+"""Lengths of the training elsewhere that were tried for a transfer."""
+RENDERINGS = range(16)
+"""Ways to render digits (``digits.py``), of which the first is written; the others are room for changes to it."""
+
+_CARD = """---
+library_name: timm
+pipeline_tag: image-classification
+license: cc0-1.0
+datasets:
+- {hub_id}
+tags:
+- timm
+---
+# {architecture}, trained on {hub_id}
+
+All {parameters:,} parameters were trained for {epochs} epochs on {rows:,} labelled images of `{hub_id}` (split
+`{split}`, content {fingerprint}), and on nothing else.
+"""
+
+
+def variant(
+    architecture: str, seed: int, source_epochs: int | None = None, rendering: int | None = None
+) -> dict[str, int]:
+    """The arguments of ``CertifySettings`` that pay for the choice of architecture, seed and source training."""
+    candidate = ARCHITECTURES.index(architecture) * len(SEEDS) + SEEDS.index(seed)
+    candidates = len(ARCHITECTURES) * len(SEEDS)
+    if source_epochs is not None:
+        candidate = candidate * len(SOURCE_EPOCHS) + SOURCE_EPOCHS.index(source_epochs)
+        candidates *= len(SOURCE_EPOCHS)
+    if rendering is not None:
+        candidate = candidate * len(RENDERINGS) + RENDERINGS.index(rendering)
+        candidates *= len(RENDERINGS)
+    return {"candidate": candidate, "candidates": candidates}
+
+
+def random_start(folder: Path, architecture: str, seed: int) -> str:
+    """The random start as a checkpoint below ``folder``."""
+    target = folder / f"{architecture}-random{seed}"
+    if not target.exists():
+        export_random(architecture, target, seed=seed)
+    return str(target)
+
+
+def trained_elsewhere(
+    folder: Path,
+    architecture: str,
+    seed: int,
+    source: str,
+    *,
+    hub_id: str,
+    epochs: int,
+    rows: int | None = None,
+    batch_size: int = 128,
+    learning_rate: float = 2e-3,
+) -> str:
+    """The network trained in full on the data set ``source`` (``hub_id`` on its card): a checkpoint with its card."""
+    target = folder / f"{architecture}-{hub_id.split('/')[-1]}-{epochs}{'' if rows is None else f'-{rows}'}"
+    if target.exists():
+        return str(target)
+    start = Prior.from_pretrained(random_start(folder, architecture, seed))
+    data = LabelledData.load(source, split="train" if rows is None else f"train[:{rows}]")
+    encoded = encode(start.preprocessing(), data)
+    module = start.build(data.num_classes)
+    optimizer = torch.optim.Adam(module.parameters(), lr=learning_rate)
+    steps = epochs * -(-encoded.n // batch_size)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=learning_rate, total_steps=steps)
+    random = np.random.default_rng(seed)
+    module.train()
+    with tqdm(total=steps, desc=f"training on {hub_id}", unit="step") as bar:
+        for _ in range(epochs):
+            for _, batch, labels in encoded.batches(batch_size, order=random.permutation(encoded.n)):
+                optimizer.zero_grad()
+                torch.nn.functional.cross_entropy(module(**batch), labels).backward()
+                optimizer.step()
+                schedule.step()
+                bar.update()
+    _write(Path(start.name), target, module, hub_id, data, epochs)
+    return str(target)
+
+
+def _write(
+    start: Path, target: Path, module: torch.nn.Module, hub_id: str, data: LabelledData, epochs: int
+) -> None:
+    tensors = {name.removeprefix("network."): value for name, value in module.state_dict().items()}
+    config = json.loads((start / "config.json").read_text(encoding="utf-8"))
+    config["pretrained_cfg"]["tag"] = hub_id.split("/")[-1]
+    card = _CARD.format(
+        hub_id=hub_id,
+        architecture=config["architecture"],
+        parameters=sum(value.numel() for value in tensors.values()),
+        epochs=epochs,
+        rows=data.n,
+        split=data.split,
+        fingerprint=data.fingerprint[:16],
+    )
+    write_checkpoint(target, tensors, config, card)

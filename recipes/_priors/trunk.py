@@ -1,0 +1,146 @@
+"""An ImageNet network cut short, with the principal components of other pictures: a prior for small pictures.
+
+The last blocks of EfficientNet-Lite0 know what ImageNet's classes are, which helps little with clothes in grey or with
+pictures of 32 pixels; what the blocks before them see does. Its principal components are taken over the pictures of
+another data set. No label of that, and no row of the task, takes part.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import timm
+import torch
+from _run.recipe import Options
+from tqdm import tqdm
+
+from _priors.checkpoint import write_checkpoint
+from transferbound import LabelledData, Prior
+from transferbound.data.encoded import encode
+from transferbound.priors import ImagePreprocessing
+
+BASE = "timm/tf_efficientnet_lite0.in1k"
+_IMAGENET_CLASSES, _ROWS, _QUICK_ROWS, _BATCH = 1000, 8_000, 500, 50
+
+_CARD = """---
+library_name: timm
+pipeline_tag: image-classification
+license: apache-2.0
+base_model: {base}
+datasets:
+- imagenet-1k
+- {source}
+tags:
+- timm
+---
+# {architecture}, {blocks} stages, with principal components of {source}
+
+The stem and the first {blocks} stages of `{base}` as they are, at {size} x {size} pixels. What they see in
+{grid} x {grid} places is turned to the {components} leading principal components of {rows:,} pictures of `{source}`
+(content {digest}); each has the standard deviation that it has there, to the power {power}, and all of them together a
+mean variance of one.
+No label was used.
+"""
+
+
+def cut_short(
+    source: str, *, size: int, blocks: int, grid: int, components: int, power: float
+) -> Callable[[Path, Options], str]:
+    """The prior of a recipe: :data:`BASE` cut short, with components of the data set ``source`` (a Hub id).
+
+    Args:
+        size: side of the pictures in pixels, which becomes the prior's own.
+        blocks, grid, components: see :class:`transferbound.priors.architectures.trunk.Trunk`.
+        power: of a component's own standard deviation that is left to it: 0 makes all alike, 1 leaves them as they are.
+    """
+
+    def write(folder: Path, options: Options) -> str:
+        name = f"lite0-{blocks}-{grid}x{grid}-{components}-{size}px-{source.split('/')[-1]}"
+        target = folder / (name + ("-quick" if options.quick else ""))
+        if target.exists():
+            return str(target)
+        base = Prior.from_pretrained(options.base or BASE)
+        preprocessing = base.preprocessing(size)
+        assert isinstance(preprocessing, ImagePreprocessing)
+        rows = _QUICK_ROWS if options.quick else _ROWS
+        pictures = LabelledData.load(options.source or source, split=f"train[:{rows}]")
+        arguments = {"backbone": base.architecture, "blocks": blocks, "grid": grid, "components": components}
+        network = _network(base, arguments)
+        weight, bias = principal(_maps(network, preprocessing, pictures), components, power)
+        with torch.no_grad():
+            network.components.weight.copy_(weight)
+            network.components.bias.copy_(bias)
+        card = _CARD.format(
+            base=BASE,
+            source=source,
+            architecture=base.architecture,
+            size=size,
+            rows=pictures.n,
+            digest=pictures.fingerprint[:16],
+            power=power,
+            **arguments,
+        )
+        _write(target, network, arguments, preprocessing, card)
+        return str(target)
+
+    return write
+
+
+def principal(maps: torch.Tensor, count: int, power: float) -> tuple[torch.Tensor, torch.Tensor]:
+    """Weight [count, F] and bias [count] of the linear layer that gives the leading components of ``maps`` [N, F]."""
+    maps = maps.double()
+    mean = maps.mean(0)
+    values, vectors = torch.linalg.eigh(torch.cov((maps - mean).T))
+    deviations = values[-count:].flip(0).sqrt()
+    wanted = deviations**power
+    wanted /= wanted.square().mean().sqrt()
+    weight = (vectors[:, -count:].flip(1) * (wanted / deviations)).T
+    return weight.float(), -(weight @ mean).float()
+
+
+def _network(base: Prior, arguments: dict[str, object]) -> torch.nn.Module:
+    network = timm.create_model("transferbound_trunk", num_classes=0, **arguments)
+    whole = base.build(_IMAGENET_CLASSES).network
+    assert isinstance(whole, torch.nn.Module)
+    values = whole.state_dict()
+    kept = {name: values.get(name, value) for name, value in network.state_dict().items()}
+    network.load_state_dict(kept)
+    return network.eval()
+
+
+@torch.inference_mode()
+def _maps(
+    network: torch.nn.Module, preprocessing: ImagePreprocessing, pictures: LabelledData
+) -> torch.Tensor:
+    encoded = encode(preprocessing, pictures)
+    batches = tqdm(encoded.batches(_BATCH), desc="components", unit="batch", total=-(-encoded.n // _BATCH))
+    return torch.cat([network.forward_map(batch["pixel_values"]) for _, batch, _ in batches])
+
+
+def _write(
+    target: Path,
+    network: torch.nn.Module,
+    arguments: dict[str, object],
+    preprocessing: ImagePreprocessing,
+    card: str,
+) -> None:
+    """A checkpoint without a head in timm's Hub layout, with its card."""
+    config = {
+        "architecture": "transferbound_trunk",
+        "num_classes": 0,
+        "model_args": arguments,
+        "pretrained_cfg": {
+            "custom_load": False,
+            "input_size": [preprocessing.channels, preprocessing.input_size, preprocessing.input_size],
+            "fixed_input_size": False,
+            "interpolation": preprocessing.description["interpolation"],
+            "crop_pct": 1.0,
+            "crop_mode": "squash",
+            "mean": list(preprocessing.mean),
+            "std": list(preprocessing.std),
+            "num_classes": 0,
+            "classifier": "fc",
+        },
+    }
+    write_checkpoint(target, network.state_dict(), config, card)

@@ -1,0 +1,1 @@
+"""What all recipes share: one command that certifies, verifies and reports."""

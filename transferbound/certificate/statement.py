@@ -1,0 +1,182 @@
+"""Everything a certificate states, computed from prior, data and message alone.
+
+``certify`` writes what this room says; ``verify`` asks it again and compares. So nothing that a
+certificate states can rest on the training run.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+
+from transferbound.bounds import all_bounds, holdout, occam_bounded, occam_kl
+from transferbound.bounds.confidence import failure_probability
+from transferbound.certificate.assumptions import assumptions
+from transferbound.certificate.schema import MESSAGE_FILE, SCHEMA, SCHEMA_VERSION
+from transferbound.data.encoded import EncodedData, encode
+from transferbound.data.labelled import LabelledData
+from transferbound.errors import DataError
+from transferbound.independence.rows import dependent_rows
+from transferbound.message import Cost, empirical_entropy_bits, itemize, message_bits
+from transferbound.message.paper_code import paper_bits
+from transferbound.predictor import Predictor, decode_predictor
+from transferbound.priors import Prior
+from transferbound.risks.counting import ErrorCount, count_errors
+from transferbound.subspace.quantizer import step_size
+
+__all__ = ["make_statement"]
+
+
+def make_statement(
+    prior: Prior,
+    data: LabelledData,
+    message: bytes,
+    *,
+    confidence: float,
+    candidates: int = 1,
+    test: LabelledData | None = None,
+    independence: dict[str, Any],
+    batch_size: int = 250,
+    accelerator: Any = None,
+    progress: bool = False,
+    encoded: EncodedData | None = None,
+) -> dict[str, Any]:
+    """The content of ``certificate.json`` without what cannot be recomputed (training, versions).
+
+    Args:
+        prior, data, message: the checkpoint, the training examples, the bytes of ``offset.bin``.
+        confidence: 1 - delta.
+        candidates: variants declared in advance, one of which the message names.
+        test: examples for reporting only; they have no part in the bound.
+        independence: the record of :func:`transferbound.independence.check.check_independence`.
+        encoded: ``data`` under the message's preprocessing, where it is at hand already.
+        batch_size, accelerator, progress: how to count; without effect on the result.
+
+    Raises:
+        MessageError: the message does not decode, or does not fit the prior.
+        DataError: a row cannot be read, or the test split has other classes.
+    """
+    predictor = decode_predictor(prior, data.num_classes, message, candidates=candidates)
+    if accelerator is not None:
+        predictor.module.to(accelerator.device)
+    how: dict[str, Any] = {"batch_size": batch_size, "accelerator": accelerator, "progress": progress}
+    encoded = encoded or encode(predictor.preprocessing, data, progress=progress)
+    count = count_errors(predictor.module, encoded, **how)
+    risk = _risk(
+        count, data, message_bits(predictor.header, predictor.integers, predictor.contexts), confidence
+    )
+    content: dict[str, Any] = {
+        "schema": SCHEMA,
+        "schema_version": SCHEMA_VERSION,
+        **risk,
+        "file_bits": 8 * len(message),
+        "prior": prior.to_dict(),
+        "dataset": data.to_dict() | {"overlap": dependent_rows(data)},
+        "decoder": _decoder(prior, data, predictor),
+        "message": _message(message, predictor),
+        "comparison": _comparison(data, count, confidence) | {"paper_code": _paper_code(predictor, risk)},
+        "evaluation": {"test": _test(predictor, data, test, how)},
+        "independence": independence,
+    }
+    content["assumptions"] = assumptions(content)
+    return content
+
+
+def _risk(count: ErrorCount, data: LabelledData, bits: float, confidence: float) -> dict[str, Any]:
+    """The headline and its companions. With groups the loss of a unit is the mean over its rows."""
+    delta = failure_probability(confidence)
+    if data.groups is None:
+        bounds = all_bounds(count.errors, count.n, bits, delta)
+        headline, error = bounds["occam_binomial"], count.errors / count.n
+    else:
+        losses = np.bincount(data.groups, count.wrong) / np.bincount(data.groups)
+        error = float(np.mean(losses))
+        headline = occam_bounded(losses, bits, delta)
+        bounds = {"occam_bounded": headline, "occam_kl": occam_kl(error, data.n_units, bits, delta)}
+    return {
+        "risk_bound": float(headline),
+        "confidence": float(confidence),
+        "n": data.n_units,
+        "errors": count.errors,
+        "train_error": float(error),
+        "message_bits": float(bits),
+        "bounds": {name: float(value) for name, value in bounds.items()},
+    }
+
+
+def _decoder(prior: Prior, data: LabelledData, predictor: Predictor) -> dict[str, Any]:
+    header = asdict(predictor.header)
+    if header["head_seed"]:
+        start = "seed"
+    else:
+        start = "checkpoint" if prior.keeps_own_head(data.num_classes) else "zero"
+    return {
+        "codec": "TB1",
+        **header,
+        "step_size": step_size(predictor.header.step),
+        "head_start": start,
+        "subspace": predictor.subspace,
+        "preprocessing": predictor.preprocessing.to_dict(),
+    }
+
+
+def _message(message: bytes, predictor: Predictor) -> dict[str, Any]:
+    costs: list[Cost] = itemize(predictor.header, predictor.integers, predictor.contexts)
+    return {
+        "file": MESSAGE_FILE,
+        "sha256": hashlib.sha256(message).hexdigest(),
+        "ideal_bits": message_bits(predictor.header, predictor.integers, predictor.contexts),
+        "file_bits": 8 * len(message),
+        "empirical_entropy_bits": empirical_entropy_bits(predictor.integers),
+        "nonzero": int(np.count_nonzero(predictor.integers)),
+        "costs": [asdict(cost) for cost in costs],
+    }
+
+
+def _comparison(data: LabelledData, count: ErrorCount, confidence: float) -> dict[str, Any]:
+    """Guessing, the most common class, and what a held-out tenth would have certified."""
+    labels = np.bincount(data.labels, minlength=data.num_classes)
+    held_out = max(1, data.n_units // 10)
+    errors = min(held_out, int(np.ceil(held_out * count.errors / count.n)))
+    return {
+        "uniform_guess_error": 1.0 - 1.0 / data.num_classes,
+        "majority_class": data.class_names[int(labels.argmax())],
+        "majority_class_error": float(1.0 - labels.max() / labels.sum()),
+        "holdout_tenth": {
+            "n": held_out,
+            "errors": errors,
+            "bound": float(holdout(errors, held_out, failure_probability(confidence))),
+        },
+    }
+
+
+def _paper_code(predictor: Predictor, risk: dict[str, Any]) -> dict[str, Any]:
+    """The same integers under the 2022 paper's code, and the kl form that its bits would give."""
+    bits = paper_bits(predictor.integers, predictor.header.levels)
+    delta = failure_probability(risk["confidence"])
+    return {"bits": float(bits), "occam_kl": float(occam_kl(risk["train_error"], risk["n"], bits, delta))}
+
+
+def _test(
+    predictor: Predictor, data: LabelledData, test: LabelledData | None, how: dict[str, Any]
+) -> dict[str, Any] | None:
+    if test is None:
+        return None
+    if test.class_names != data.class_names:
+        raise DataError(
+            f"the split {test.split} has the classes {list(test.class_names)[:8]}, the training split "
+            f"{list(data.class_names)[:8]}; name another split or none"
+        )
+    count = count_errors(
+        predictor.module, encode(predictor.preprocessing, test, progress=how["progress"]), **how
+    )
+    return {
+        "split": test.split,
+        "sha256": test.fingerprint,
+        "n": count.n,
+        "errors": count.errors,
+        "error": count.errors / count.n,
+    }

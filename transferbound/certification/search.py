@@ -1,0 +1,333 @@
+"""``search``: short pilot runs over candidate settings; the one with the smallest bound is trained in full.
+
+Nothing is paid for the search itself. The bound holds for all messages at once, so an encoder may try what it
+likes; what the decoder needs of the winner (kind, dim, seed, levels, input size, head scale, ...) stands in the
+header of its message and is paid there, as in any other run. A pilot's own bound is an estimate, made with the
+running training error, and no certificate.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from accelerate import Accelerator
+from tqdm import tqdm
+
+from transferbound.bounds import occam_kl
+from transferbound.bounds.confidence import failure_probability
+from transferbound.certificate.certificate import check_out
+from transferbound.certification.certify import (
+    CertifySettings,
+    check_together,
+    finetuner_for,
+    header_of,
+    subspace_model,
+)
+from transferbound.certification.search_state import SearchState
+from transferbound.data.encoded import EncodedData, encode
+from transferbound.data.labelled import Examples, LabelledData
+from transferbound.errors import ArgumentError
+from transferbound.independence.check import check_independence
+from transferbound.message import Header, cheapest, message_bits
+from transferbound.predictor import with_step
+from transferbound.priors import Prior
+from transferbound.storage.run_state import remove_state
+
+__all__ = ["MAX_POINTS", "Pilot", "SearchResult", "check_candidates", "search"]
+
+MAX_POINTS = 64
+_LEAST_PART = 0.1  # of its part of the time, which the full run gets whatever the pilots took
+
+
+@dataclass(frozen=True)
+class Pilot:
+    """One short run.
+
+    Attributes:
+        settings: where the candidates differ, what this one had.
+        train_error: the running training error at its end, a fraction.
+        bits: of its message, header included.
+        bound: the kl form of both at the data's n, a fraction; an estimate and no certificate.
+        steps: optimizer steps.
+    """
+
+    settings: dict[str, Any]
+    train_error: float
+    bits: float
+    bound: float
+    steps: int
+
+
+@dataclass(frozen=True)
+class SearchResult:
+    """What a search found.
+
+    Attributes:
+        settings: for ``certify``: the winner's, with what is left of the budget and the record of the search.
+        pilots: the candidates that were tried, in their order.
+        chosen: place of the winner among ``pilots``.
+        untried: candidates for which no time was left.
+    """
+
+    settings: CertifySettings
+    pilots: tuple[Pilot, ...]
+    chosen: int
+    untried: int = 0
+
+
+def search(
+    prior: Prior | str,
+    data: LabelledData | str,
+    candidates: Sequence[CertifySettings],
+    out: str | os.PathLike[str] | None = None,
+    *,
+    share: float = 0.3,
+    test: LabelledData | None = None,
+    pretraining: str | Examples | None = None,
+    prior_split: LabelledData | str | None = None,
+    allow_dependence: bool = False,
+    progress: bool = True,
+) -> SearchResult:
+    """Tries each of ``candidates`` in a short run and gives the settings of the best.
+
+        found = search(prior, data, candidates, "out")
+        certify(prior, data, "out", found.settings)
+
+    Args:
+        prior, data: as for ``certify``.
+        candidates: 2 to 64 settings; equal ones are tried once. Budget, confidence and precision are the same in all.
+        out: the folder that ``certify`` will write. Finished pilots are kept in ``OUT.partial``, and the same call
+            does not repeat them. None: they are not kept.
+        share: part of the epochs, or of the minutes, that goes to the pilots, in equal parts. Where the minutes
+            run out, the candidates that are left are not tried.
+        test, pretraining, prior_split, allow_dependence: as for ``certify``, which refuses on them what it refuses;
+            so does this, before the first pilot.
+        progress: a progress bar and a line for each pilot on standard error.
+
+    Raises:
+        TransferboundError: one of :mod:`transferbound.errors`.
+    """
+    points = check_candidates(candidates, share)
+    target = None if out is None else Path(out)
+    if target is not None:
+        check_out(target)
+    prior = Prior.from_pretrained(prior) if isinstance(prior, str) else prior
+    data = LabelledData.load(data) if isinstance(data, str) else data
+    part = data.other_split(prior_split) if isinstance(prior_split, str) else prior_split
+    check_together(prior, data, test, part)
+    check_independence(prior, data, pretraining, override=allow_dependence, prior_split=part)
+    folder = None if target is None else target.with_name(target.name + ".partial")
+    return _Search(prior, data, points, share, folder, progress).run()
+
+
+def check_candidates(candidates: Sequence[CertifySettings], share: float) -> list[CertifySettings]:
+    """The distinct ones, in order. Raises ArgumentError where they or ``share`` cannot be searched with."""
+    if not 0.0 < share < 1.0:
+        raise ArgumentError(
+            f"search_share is {share!r}; it must lie between 0 and 1, for example 0.3: the full run gets the rest"
+        )
+    points = list(dict.fromkeys(candidates))
+    if len(points) < 2:
+        raise ArgumentError(f"the search has {len(points)} distinct candidates; name at least 2")
+    if len(points) > MAX_POINTS:
+        raise ArgumentError(f"the search has {len(points)} candidates; name at most {MAX_POINTS}")
+    for name, of in (
+        ("confidence", lambda point: point.confidence),
+        ("number of declared candidates", lambda point: point.candidates),
+        ("epochs", lambda point: point.finetune.epochs),
+        ("budget_minutes", lambda point: point.finetune.budget_minutes),
+        ("mixed_precision", lambda point: point.finetune.mixed_precision),
+    ):
+        values = list(dict.fromkeys(of(point) for point in points))
+        if len(values) > 1:
+            raise ArgumentError(
+                f"the candidates differ in {name} ({values[0]!r}, {values[1]!r}); use one value"
+            )
+    return points
+
+
+class _Search:
+    """The pilots of ``points``, those that are on disk already left out."""
+
+    def __init__(
+        self,
+        prior: Prior,
+        data: LabelledData,
+        points: list[CertifySettings],
+        share: float,
+        folder: Path | None,
+        progress: bool,
+    ) -> None:
+        self.prior, self.data, self.points, self.share = prior, data, points, share
+        self.finetune = points[0].finetune
+        self.delta = failure_probability(points[0].confidence)
+        self.accelerator = Accelerator(mixed_precision=self.finetune.mixed_precision)
+        self.shows = progress and self.accelerator.is_main_process
+        self.headers = [header_of(point, prior, data) for point in points]
+        self.labels = _where_they_differ(self.points, self.headers)
+        self.deadline = time.monotonic() + 60 * self.finetune.budget_minutes
+        self._encoded: tuple[int, EncodedData] | None = None
+        if folder is not None and any(point.restart for point in points):
+            if self.accelerator.is_main_process:
+                remove_state(folder)
+            self.accelerator.wait_for_everyone()
+        self.state = SearchState(folder, self._identity())
+
+    def run(self) -> SearchResult:
+        for number in sorted(self.state.pilots):
+            self._tell(number, " (found before)")
+        left = [number for number in range(len(self.points)) if number not in self.state.pilots]
+        for header in dict.fromkeys(self.headers[number] for number in left):
+            subspace_model(
+                self.prior, self.data, header, self.points[0]
+            )  # before any time is spent: it may not fit
+        # One input size after the other, so that the data is encoded once for each.
+        left.sort(key=lambda number: self.headers[number].input_size)
+        while left:
+            if self._time_is_over():
+                break
+            number = left.pop(0)
+            pilot = self._pilot(number)
+            self.state.add(number, pilot, write=self.accelerator.is_main_process)
+            self._tell(number)
+        return self._result(untried=len(left))
+
+    def _pilot(self, number: int) -> dict[str, Any]:
+        """Runs one pilot; plain data."""
+        started = time.monotonic()
+        header = self.headers[number]
+        finetune = replace(self.points[number].finetune, polish=0)
+        if finetune.epochs is not None:
+            finetune = replace(finetune, epochs=self.share * finetune.epochs / len(self.points))
+        point = replace(self.points[number], finetune=finetune)
+        model = subspace_model(self.prior, self.data, header, point)
+        tuner = finetuner_for(
+            self.prior,
+            self.data,
+            self._encode(header.input_size),
+            model,
+            header,
+            point,
+            accelerator=self.accelerator,
+            progress=self.shows,
+            deadline=self.deadline,
+        )
+        begun = time.monotonic()
+        # What was needed to begin is not the pilot's own. Where epochs are given, the clock has no say.
+        tuner.deadline = begun + self.share * 60 * self.finetune.budget_minutes / len(self.points)
+        integers = tuner.run()
+        contexts = model.projection.contexts()
+        coded = cheapest(with_step(header, tuner.exponent), integers, contexts)
+        bits = message_bits(coded, integers, contexts)
+        error = min(max(tuner.risk, 0.0), 1.0)
+        ended = time.monotonic()
+        return {
+            "train_error": error,
+            "bits": bits,
+            "bound": float(occam_kl(error, self.data.n_units, bits, self.delta)),
+            "steps": tuner.step,
+            "seconds": round(self._agreed(ended - started), 3),
+            "trained_seconds": round(self._agreed(ended - begun), 3),
+        }
+
+    def _encode(self, input_size: int) -> EncodedData:
+        if self._encoded is None or self._encoded[0] != input_size:
+            self._encoded = None  # two sizes at once may not fit into memory
+            preprocessing = self.prior.preprocessing(input_size)
+            self._encoded = input_size, encode(preprocessing, self.data, progress=self.shows)
+        return self._encoded[1]
+
+    def _time_is_over(self) -> bool:
+        """Whether the pilots have used up their minutes. The first is always run."""
+        if self.finetune.epochs is not None or not self.state.pilots:
+            return False
+        spent = sum(pilot["trained_seconds"] for pilot in self.state.pilots.values())
+        return bool(spent >= self.share * 60 * self.finetune.budget_minutes)
+
+    def _result(self, untried: int) -> SearchResult:
+        numbers = sorted(self.state.pilots)
+        pilots = tuple(self._as_pilot(number) for number in numbers)
+        chosen = min(range(len(pilots)), key=lambda i: (pilots[i].bound, pilots[i].train_error, i))
+        point = self.points[numbers[chosen]]
+        if self.finetune.epochs is not None:
+            finetune = replace(point.finetune, epochs=(1 - self.share) * self.finetune.epochs)
+        else:
+            budget = self.finetune.budget_minutes
+            spent = sum(pilot["seconds"] for pilot in self.state.pilots.values()) / 60
+            part = max(budget - spent, _LEAST_PART * (1 - self.share) * budget)
+            finetune = replace(point.finetune, budget_minutes=round(part, 4))
+        record = {
+            "share": self.share,
+            "pilots": [asdict(pilot) for pilot in pilots],
+            "chosen": chosen,
+            "untried": untried,
+        }
+        if self.shows:
+            if untried:
+                _say(f"search: no time was left for {untried} of {len(self.points)} candidates")
+            _say(f"search: going on with {_as_text(pilots[chosen].settings)}")
+        settings = replace(point, finetune=finetune, restart=False, search=record)
+        return SearchResult(settings, pilots, chosen, untried)
+
+    def _as_pilot(self, number: int) -> Pilot:
+        kept = self.state.pilots[number]
+        return Pilot(
+            settings=self.labels[number],
+            **{name: kept[name] for name in ("train_error", "bits", "bound", "steps")},
+        )
+
+    def _identity(self) -> dict[str, Any]:
+        candidates = []
+        for point, header in zip(self.points, self.headers, strict=True):
+            finetune = point.finetune.to_dict()
+            finetune.pop("save_seconds")
+            candidates.append({"decoder": asdict(header), "finetune": finetune})
+        return {
+            "prior": self.prior.fingerprint,
+            "dataset": self.data.fingerprint,
+            "confidence": self.points[0].confidence,
+            "search": {"share": self.share, "candidates": candidates},
+        }
+
+    def _agreed(self, value: float) -> float:
+        """The mean over the processes, whose clocks differ and whose decisions must not."""
+        if self.accelerator.num_processes == 1:
+            return value
+        here = torch.tensor(value, device=self.accelerator.device)
+        mean: Any = self.accelerator.reduce(here, reduction="mean")
+        return float(mean)
+
+    def _tell(self, number: int, more: str = "") -> None:
+        if not self.shows:
+            return
+        pilot = self._as_pilot(number)
+        _say(
+            f"pilot {number + 1}/{len(self.points)}: {_as_text(pilot.settings)}: train error "
+            f"{100 * pilot.train_error:.2f} %, {pilot.bits:.0f} bits, bound about {100 * pilot.bound:.2f} %{more}"
+        )
+
+
+def _where_they_differ(points: list[CertifySettings], headers: list[Header]) -> list[dict[str, Any]]:
+    """For each candidate, the fields of header and finetuning that are not the same in all."""
+    flat = []
+    for point, header in zip(points, headers, strict=True):
+        finetune = point.finetune.to_dict()
+        finetune["training_seed"] = finetune.pop("seed")  # the header's is the projection's
+        flat.append(asdict(header) | finetune)
+    differ = [name for name in flat[0] if any(fields[name] != flat[0][name] for fields in flat)]
+    return [{name: fields[name] for name in differ} for fields in flat]
+
+
+def _as_text(settings: dict[str, Any]) -> str:
+    return " ".join(f"{name}={value}" for name, value in settings.items())
+
+
+def _say(line: str) -> None:
+    tqdm.write(line, file=sys.stderr)

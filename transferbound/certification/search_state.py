@@ -1,0 +1,68 @@
+"""The pilots of a search that are finished, on disk in the run's state folder."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from transferbound.errors import CertificateError, OutputError
+from transferbound.storage.files import read_json, write_json
+from transferbound.storage.run_state import SEARCH_FILE, check_same, holds_run
+
+__all__ = ["SearchState"]
+
+_NUMBERS = ("train_error", "bits", "bound", "steps", "seconds", "trained_seconds")
+
+
+class SearchState:
+    """What a search has found so far, in ``OUT.partial``. Nothing is written before the first pilot's end.
+
+    Args:
+        folder: where the state lives; None: nowhere.
+        settings: what determines the search; state of other settings is refused.
+
+    Attributes:
+        pilots: finished pilots by the number of their candidate, plain data.
+
+    Raises:
+        OutputError: the folder holds the state of another run, or cannot be read.
+    """
+
+    def __init__(self, folder: Path | None, settings: dict[str, Any]) -> None:
+        self.pilots: dict[int, dict[str, Any]] = {}
+        self._path = None if folder is None else folder / SEARCH_FILE
+        self._settings = json.loads(json.dumps(settings))
+        if folder is None or self._path is None:
+            return
+        if not self._path.exists():
+            if holds_run(folder):
+                check_same(folder, {}, {"search": None})
+            return
+        try:
+            kept = read_json(self._path)
+            check_same(folder, kept["settings"], self._settings)
+            self.pilots = {int(number): _checked(pilot) for number, pilot in kept["pilots"].items()}
+        except (CertificateError, AttributeError, KeyError, TypeError, ValueError) as error:
+            raise OutputError(
+                f"the search {self._path} cannot be read ({error}); pass --restart to begin again"
+            ) from error
+
+    def add(self, number: int, pilot: dict[str, Any], *, write: bool = True) -> None:
+        """Keeps a finished pilot; on disk only where ``write`` is true."""
+        self.pilots[number] = _checked(pilot)
+        if self._path is None or not write:
+            return
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            pilots = {str(key): self.pilots[key] for key in sorted(self.pilots)}
+            write_json(self._path, {"settings": self._settings, "pilots": pilots})
+        except OSError as error:
+            raise OutputError(f"cannot write to {self._path}: {error.strerror or error}") from error
+
+
+def _checked(pilot: dict[str, Any]) -> dict[str, Any]:
+    for name in _NUMBERS:
+        if isinstance(pilot[name], bool) or not isinstance(pilot[name], int | float):
+            raise ValueError(f"{name} of a pilot is {pilot[name]!r}, no number")
+    return pilot

@@ -1,0 +1,5 @@
+"""The command line: ``transferbound bound | verify | card | plan | demo``."""
+
+from transferbound.cli.app import app, main
+
+__all__ = ["app", "main"]

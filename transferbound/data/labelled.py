@@ -1,0 +1,289 @@
+"""``LabelledData``: the training examples, as ``datasets`` reads them from the Hub or from a folder."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from transferbound.data._columns import choose_columns, choose_inputs, read_groups, read_labels
+from transferbound.data._slices import RowRange, shared_ranges
+from transferbound.data._source import open_split
+from transferbound.errors import DataError, PriorError
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+    from transferbound.priors import Prior
+
+__all__ = ["Examples", "LabelledData", "check_modality"]
+
+_BATCH = 1000
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Rows of images or texts, labelled or not. Make one with :meth:`open`.
+
+    Attributes:
+        name, config, revision, split: where it came from; ``revision`` is a commit where one is known, ``split``
+            may be slices, as in ``train[:50%]``.
+        ranges: the rows of each split that are meant, in order.
+        modality: ``image`` or ``text``.
+        columns: the columns read: ``{"image" or "text": [...], "label": ..., "group": ...}``.
+    """
+
+    name: str
+    config: str | None
+    revision: str | None
+    split: str
+    modality: str
+    columns: dict[str, Any]
+    ranges: tuple[RowRange, ...]
+    _table: Any = field(repr=False)
+
+    @classmethod
+    def open(
+        cls,
+        name: str,
+        *,
+        split: str = "train",
+        config: str | None = None,
+        revision: str | None = None,
+        image_column: str | None = None,
+        text_columns: str | Sequence[str] | None = None,
+    ) -> Examples:
+        """Open one split without asking for labels: pretraining data to compare with, say.
+
+        Raises:
+            DataError: unknown data set, configuration, split or column; no rows.
+        """
+        source = open_split(name, config=config, split=split, revision=revision)
+        modality, inputs = choose_inputs(source.table, name, image_column, text_columns, set())
+        columns = {modality: list(inputs)}
+        return Examples(
+            name, source.config, source.revision, split, modality, columns, source.ranges, source.table
+        )
+
+    @property
+    def n(self) -> int:
+        """Number of rows."""
+        return int(self._table.num_rows)
+
+    @property
+    def is_pairs(self) -> bool:
+        """Whether each row holds two texts."""
+        return self.modality == "text" and len(self.columns["text"]) == 2
+
+    def texts(self) -> Iterator[tuple[list[str], list[str] | None]]:
+        """Batches of rows in order: the texts and, for pairs, the second texts.
+
+        Raises:
+            DataError: a row without text.
+        """
+        names = self.columns["text"]
+        table = self._table.select_columns(names)
+        for start in range(0, self.n, _BATCH):
+            batch = table[start : start + _BATCH]
+            for name in names:
+                for offset, value in enumerate(batch[name]):
+                    if not isinstance(value, str):
+                        raise DataError(
+                            f"the data set {self.name} has no text in column {name} of row "
+                            f"{start + offset} ({value!r}); drop the row"
+                        )
+            yield batch[names[0]], (batch[names[1]] if len(names) == 2 else None)
+
+    def images(self) -> Iterator[Image.Image]:
+        """Decoded images in order.
+
+        Raises:
+            DataError: a missing or undecodable image.
+        """
+        from transferbound.data._images import decode_images
+
+        return decode_images(self._table, self.columns["image"][0], self.name)
+
+    @property
+    def row_hashes(self) -> np.ndarray:
+        """uint8 [n, 32]: sha256 of each row's pixels or text, without its label."""
+        return self._summary[0]
+
+    @property
+    def is_greyscale(self) -> bool:
+        """Whether every image is of one channel."""
+        return self._summary[1]
+
+    def text_rows(self) -> Iterator[tuple[str, ...]]:
+        """The one or two texts of each row, in order."""
+        for first, second in self.texts():
+            yield from zip(first, second, strict=True) if second is not None else ((t,) for t in first)
+
+    @cached_property
+    def _summary(self) -> tuple[np.ndarray, bool]:
+        """Row hashes and whether all is grey, in one pass: decoding images is what costs."""
+        hashes = np.empty((self.n, 32), dtype=np.uint8)
+        grey = self.modality == "image"
+        for row, (content, mode) in enumerate(self._contents()):
+            hashes[row] = np.frombuffer(hashlib.sha256(content).digest(), dtype=np.uint8)
+            grey = grey and mode == "L"
+        return hashes, grey
+
+    def _contents(self) -> Iterator[tuple[bytes, str]]:
+        if self.modality == "text":
+            for parts in self.text_rows():
+                yield "\x1e".join(parts).encode("utf-8", errors="surrogatepass"), "text"
+        else:
+            for image in self.images():
+                head = f"{image.mode}\0{image.size[0]}x{image.size[1]}\0".encode()
+                yield head + image.tobytes(), image.mode
+
+
+@dataclass(frozen=True)
+class LabelledData(Examples):
+    """One split of a labelled data set. Make one with :meth:`load`.
+
+    Attributes:
+        labels: int64 [n], each in [0, num_classes).
+        class_names: one name a class, in the declared order.
+        classes_from: ``features`` (declared by the data set) or ``user`` (declared by ``num_classes=``).
+        groups: int64 [n], the unit that each row belongs to, or None where each row is its own.
+    """
+
+    labels: np.ndarray
+    class_names: tuple[str, ...]
+    classes_from: str
+    groups: np.ndarray | None
+
+    @classmethod
+    def load(
+        cls,
+        name: str,
+        *,
+        split: str = "train",
+        config: str | None = None,
+        revision: str | None = None,
+        image_column: str | None = None,
+        text_columns: str | Sequence[str] | None = None,
+        label_column: str | None = None,
+        group_column: str | None = None,
+        num_classes: int | None = None,
+    ) -> LabelledData:
+        """Load one split, or slices as in ``train[:50%]``, by ``datasets.load_dataset``.
+
+        ``name`` is a Hub id, a folder that ``load_dataset`` reads, or one that ``save_to_disk`` wrote.
+        Columns that are not named are found where there is only one candidate. The number of classes comes
+        from the declared features; a label column of bare integers wants ``num_classes``, because a number
+        read off the training labels would be a choice made with the data in view.
+
+        Raises:
+            DataError: unknown data set, configuration, split or column; labels missing, not integers or
+                outside the declared classes; no rows; one class only.
+        """
+        source = open_split(name, config=config, split=split, revision=revision)
+        columns = choose_columns(source.table, name, image_column, text_columns, label_column, group_column)
+        labels, names, origin = read_labels(source.table, columns.label, name, num_classes)
+        groups = None if columns.group is None else read_groups(source.table, columns.group, name)
+        return cls(
+            name=name,
+            config=source.config,
+            revision=source.revision,
+            split=split,
+            labels=labels,
+            class_names=names,
+            classes_from=origin,
+            modality=columns.modality,
+            columns=columns.to_dict(),
+            groups=groups,
+            ranges=source.ranges,
+            _table=source.table,
+        )
+
+    def other_split(self, split: str) -> LabelledData:
+        """Another split, or slices, of the same data set, read by the same columns and classes.
+
+        Raises:
+            DataError: as :meth:`load`.
+        """
+        inputs = self.columns[self.modality]
+        return LabelledData.load(
+            self.name,
+            split=split,
+            config=self.config,
+            revision=self.revision,
+            image_column=inputs[0] if self.modality == "image" else None,
+            text_columns=inputs if self.modality == "text" else None,
+            label_column=self.columns["label"],
+            group_column=self.columns["group"],
+            num_classes=self.num_classes if self.classes_from == "user" else None,
+        )
+
+    def shared_rows(self, other: LabelledData) -> list[RowRange]:
+        """The rows, by their place in the splits, that stand in both; ``other`` is of the same data set."""
+        return shared_ranges(self.ranges, other.ranges)
+
+    @property
+    def n_units(self) -> int:
+        """Number of independent units: groups where a group column is named, else rows."""
+        return self.n if self.groups is None else int(self.groups.max()) + 1
+
+    @cached_property
+    def group_values(self) -> frozenset[Any]:
+        """The distinct values of the group column; empty without one."""
+        if self.groups is None:
+            return frozenset()
+        return frozenset(self._table.with_format("arrow")[self.columns["group"]].unique().to_pylist())
+
+    @property
+    def num_classes(self) -> int:
+        return len(self.class_names)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """sha256 over the sorted hashes of the units (the content and label of their rows): order does not matter."""
+        rows = [
+            hashlib.sha256(content.tobytes() + f"{label}\0".encode()).digest()
+            for content, label in zip(self.row_hashes, self.labels, strict=True)
+        ]
+        if self.groups is not None:
+            # A group is known by what it holds: the numbers of the groups follow the order of the rows.
+            units: list[list[bytes]] = [[] for _ in range(self.n_units)]
+            for row, group in zip(rows, self.groups, strict=True):
+                units[group].append(row)
+            rows = [hashlib.sha256(b"".join(sorted(unit))).digest() for unit in units]
+        digest = hashlib.sha256(f"{self.modality}\0{self.num_classes}\0{self.n}\0".encode())
+        digest.update(b"".join(sorted(rows)))
+        return digest.hexdigest()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON for ``certificate.json``."""
+        return {
+            "id": self.name,
+            "config": self.config,
+            "revision": self.revision,
+            "split": self.split,
+            "sha256": self.fingerprint,
+            "rows": self.n,
+            "units": self.n_units,
+            "modality": self.modality,
+            "columns": self.columns,
+            "class_names": list(self.class_names),
+            "classes_from": self.classes_from,
+        }
+
+
+def check_modality(prior: Prior, data: LabelledData) -> None:
+    """Refuse a text model on images and an image model on text.
+
+    Raises:
+        PriorError: the two do not go together.
+    """
+    if prior.modality != data.modality:
+        raise PriorError(
+            f"the prior {prior.name} reads {prior.modality}s and the data set {data.name} holds "
+            f"{data.modality}s (column {data.columns[data.modality][0]}); choose a prior for {data.modality}s"
+        )

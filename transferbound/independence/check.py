@@ -1,0 +1,182 @@
+"""Prior independence: has the checkpoint seen the training data?
+
+The bound holds for a prior fixed before the training data was drawn. Whether that is so cannot be proved
+from the outside; what can be checked is checked here, refused or warned of, and recorded.
+
+Names: the checkpoint's id and what its card declares (``datasets``, ``base_model``, ``model-index``)
+against the names of the data set.
+
+Content, where the pretraining data is named: exact and near duplicates. A row of text counts as a near
+duplicate where at least 60 % of its word 5-grams stand in the pretraining text: n-gram overlap, as in the
+contamination analyses of Brown et al. 2020 (arXiv 2005.14165) and Chowdhery et al. 2022 (arXiv 2204.02311),
+which finds a sentence inside a document, where a Jaccard similarity does not. An image counts where a 64-bit
+difference hash agrees up to 3 bits and the 32 x 32 grey thumbnails correlate above 0.99.
+
+A data-dependent prior was trained on another part of the same data set, and says so: ``prior_split``. Its card may
+then name the data set; the rows of the two parts are compared instead.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from transferbound.data.labelled import Examples, LabelledData
+from transferbound.errors import DataError, PriorIndependenceError
+from transferbound.independence.duplicates import find_duplicates
+from transferbound.independence.names import Match, compare_names, names_of_data
+from transferbound.independence.prior_split import compare_parts
+from transferbound.priors import Prior
+
+__all__ = ["REFUSED_FRACTION", "check_independence"]
+
+#: More rows than this share found in the pretraining data: refused. Fewer: a warning with the rows.
+REFUSED_FRACTION = 0.001
+_LISTED_ROWS = 20
+_ID_KEYS = ("base_model", "name_or_path", "finetuning_task", "tag")
+
+
+def check_independence(
+    prior: Prior,
+    data: LabelledData,
+    pretraining_data: str | Examples | None = None,
+    override: bool = False,
+    *,
+    pretraining_split: str = "train",
+    prior_split: LabelledData | None = None,
+) -> dict[str, Any]:
+    """Compare the prior with the training data; return what was checked and found, as plain JSON.
+
+    Keys: ``data_dependent``, ``prior_split`` (the part that the prior was trained on, and what was found of it, or
+    None), ``checked`` (what was compared), ``findings`` (each with ``kind``, ``severity`` ``refuse``, ``warn`` or
+    ``declared``, and ``message``), ``verdict`` (``none found``, ``warning`` or ``overridden``), ``override``, and
+    ``assumption`` (the sentence for the certificate).
+
+    Args:
+        pretraining_data: Hub id, folder or examples that the checkpoint was trained on, if at hand.
+        override: record findings that would refuse the prior, and go on.
+        prior_split: the part of the same data set that the checkpoint was trained on (a data-dependent prior).
+
+    Raises:
+        PriorIndependenceError: the checkpoint has, or very probably has, seen the training data; or a row or a
+            group is in ``prior_split`` and in ``data``, which no override allows.
+        ArgumentError: ``prior_split`` is of another data set.
+        DataError: the pretraining data cannot be read or is of another kind.
+    """
+    declared = _declared_names(prior)
+    aliases = names_of_data(data.name, data.config)
+    matches = compare_names(declared, aliases)
+    findings = [_name_finding(match, data.name, prior_split is not None) for match in matches]
+    part = counts = None
+    if prior_split is not None:
+        part, found = compare_parts(prior_split, data, REFUSED_FRACTION)
+        findings += found
+    if pretraining_data is not None:
+        counts, found = _compare_content(_open(pretraining_data, pretraining_split), data)
+        findings += found
+    record: dict[str, Any] = {
+        "data_dependent": prior_split is not None,
+        "prior_split": part,
+        "checked": {
+            "data_names": sorted(aliases),
+            "prior_names": {where: values for where, values in declared.items() if values},
+            "pretraining_data": counts,
+        },
+        "findings": findings,
+    }
+    refusals = [item["message"] for item in findings if item["severity"] == "refuse"]
+    if refusals and not override:
+        raise PriorIndependenceError(
+            f"the prior {prior.name} is not independent of the data set {data.name}: {'; '.join(refusals)}. "
+            "A bound on it would not hold. Choose another checkpoint, declare the part of the data that it was "
+            "trained on and bound the rest (prior_split), or override if this is mistaken"
+        )
+    doubts = any(item["severity"] == "warn" for item in findings)
+    record["verdict"] = "overridden" if refusals else ("warning" if doubts else "none found")
+    record["override"] = bool(override)
+    record["assumption"] = _assumption(prior, data, record)
+    return record
+
+
+def _declared_names(prior: Prior) -> dict[str, list[str]]:
+    """Where a data set may be named, and what stands there."""
+    card = prior.provenance
+    declared: dict[str, list[str]] = {"id": [prior.name]}
+    for key in _ID_KEYS:
+        value = card.get(key)
+        declared[key] = [value] if isinstance(value, str) else list(value or [])
+    declared["datasets"] = list(card.get("datasets") or [])
+    declared["model-index"] = list(card.get("model_index_datasets") or [])
+    tags = [*card.get("tags", []), *card.get("dataset_tags", [])]
+    declared["tags"] = [tag.removeprefix("dataset:") for tag in tags if tag.startswith("dataset:")]
+    declared["title"] = [card["title"]] if card.get("title") else []
+    return declared
+
+
+def _name_finding(match: Match, data_name: str, is_declared: bool) -> dict[str, str]:
+    """A name of the very data set is what a declared ``prior_split`` says; a collection or relative is not."""
+    return {
+        "kind": "name",
+        "severity": "declared" if is_declared and match.is_data_set else match.severity,
+        "message": f"its {match.where} names {match.value!r}, {match.relation} {data_name!r}",
+    }
+
+
+def _open(pretraining_data: str | Examples, split: str) -> Examples:
+    if isinstance(pretraining_data, Examples):
+        return pretraining_data
+    return Examples.open(pretraining_data, split=split)
+
+
+def _compare_content(corpus: Examples, data: LabelledData) -> tuple[dict[str, Any], list[dict[str, str]]]:
+    if corpus.modality != data.modality:
+        raise DataError(
+            f"the pretraining data {corpus.name} holds {corpus.modality}s and the data set {data.name} "
+            f"{data.modality}s; they cannot be compared"
+        )
+    exact, near, compared = find_duplicates(corpus, data)
+    found = exact | near
+    counts: dict[str, Any] = {
+        "id": corpus.name,
+        "split": corpus.split,
+        "rows": corpus.n,
+        "rows_compared": int(compared),
+        "exact_duplicates": int(exact.sum()),
+        "near_duplicates": int((near & ~exact).sum()),
+    }
+    total = int(found.sum())
+    if total == 0:
+        return counts, []
+    rows = [int(row) for row in found.nonzero()[0][:_LISTED_ROWS]]
+    counts["first_rows"] = rows
+    severity = "refuse" if total > REFUSED_FRACTION * data.n else "warn"
+    message = (
+        f"{total} of {data.n} training rows stand in the pretraining data {corpus.name} "
+        f"({counts['exact_duplicates']} exactly; the first are rows {', '.join(map(str, rows[:5]))})"
+    )
+    return counts, [{"kind": "content", "severity": severity, "message": message}]
+
+
+def _assumption(prior: Prior, data: LabelledData, record: dict[str, Any]) -> str:
+    compared, part = record["checked"]["pretraining_data"], record["prior_split"]
+    how = "by the names on its card" if part is None else "by the places of the rows and for duplicates"
+    how += f" and against the rows of {compared['id']}" if compared else ""
+    base = (
+        f"Data-independent prior: {prior.name} was fixed without sight of {data.name}."
+        if part is None
+        else _dependent(prior, data, part)
+    )
+    if record["verdict"] == "none found":
+        return f"{base} This was checked {how}; nothing was found, which proves nothing."
+    reasons = "; ".join(item["message"] for item in record["findings"] if item["severity"] != "declared")
+    if record["verdict"] == "warning":
+        return f"{base} This was checked {how}, and is in doubt: {reasons}."
+    return f"{base} THE CHECK FOUND OTHERWISE AND WAS OVERRIDDEN: {reasons}."
+
+
+def _dependent(prior: Prior, data: LabelledData, part: dict[str, Any]) -> str:
+    n = f"{data.n:,} other rows" if data.groups is None else f"{data.n_units:,} groups of the other rows"
+    return (
+        f"Data-dependent prior: {prior.name} was trained on the split {part['split']} ({part['rows']:,} rows) of "
+        f"{data.name}; the bound counts only the {n}, the split {data.split}, of which nothing was seen in its "
+        "training, in the choice of its settings or of the cut."
+    )

@@ -1,0 +1,228 @@
+"""What the header of a message says, and the declared code of each of its fields.
+
+Every choice that the decoder needs and that may have been made with the data in view stands here and
+is paid for. A field that does not apply to the kind costs nothing and must keep its default.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+
+from transferbound.errors import ArgumentError
+from transferbound.message.field_codes import (
+    Arrangement,
+    Code,
+    EliasDelta,
+    EliasGamma,
+    Fixed,
+    Listed,
+    Mapped,
+    Optional,
+    Text,
+    Uniform,
+)
+
+__all__ = ["DIMS", "INPUT_SIZES", "KINDS", "MAX_CANDIDATES", "MAX_DIM", "MAX_LEVELS", "MAX_SEED", "Header"]
+
+KINDS: tuple[str, ...] = ("dense", "kron-sum", "kron", "hashed", "film", "head", "modules", "lora")
+"""The base kinds of subspace; the order is part of the message format."""
+
+DIMS: tuple[int, ...] = (
+    *(10, 20, 30, 40, 50, 60, 80, 100, 120, 150, 200, 250, 300, 350, 400, 450, 500, 550, 600, 650, 700, 750),
+    *(
+        800,
+        850,
+        900,
+        1000,
+        1100,
+        1200,
+        1300,
+        1400,
+        1500,
+        1600,
+        1800,
+        2000,
+        2200,
+        2500,
+        2800,
+        3000,
+        3500,
+        4000,
+    ),
+    *(
+        4500,
+        5000,
+        5500,
+        6000,
+        7000,
+        8000,
+        9000,
+        10_000,
+        12_000,
+        15_000,
+        18_000,
+        20_000,
+        25_000,
+        30_000,
+        40_000,
+    ),
+    *(50_000, 60_000, 80_000, 100_000, 150_000, 200_000, 300_000, 500_000, 1_000_000),
+)
+"""The 64 declared numbers of coordinates; others cost more."""
+
+INPUT_SIZES: tuple[int, ...] = (
+    *(28, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 288, 320, 384, 448, 512),
+)
+"""The declared image sides (pixels) and text lengths (tokens); others cost more."""
+
+MAX_DIM = 2**22
+MAX_SEED = 2**63 - 1
+MAX_LEVELS = 4095
+MAX_CANDIDATES = 2**20
+_MAX_INPUT_SIZE = 2**16
+_MAX_RANK = 1024
+_MAX_PATTERN_BYTES = 256
+_MAX_STEP = 256
+_MAX_HEAD_SCALE = 64
+
+
+@dataclass(frozen=True)
+class Header:
+    """The choices a decoder needs beside the integers.
+
+    Attributes:
+        kind: kind of subspace, or a sum of distinct ones in the order of their coordinates ("film+kron").
+        dim: number of coordinates d, 1 .. 2^22.
+        seed: of the projection's random streams.
+        levels: odd number of grid levels L >= 3; integers lie in [-(L-1)/2, (L-1)/2].
+        step: lattice step exponent; step size = 2^(step/4).
+        input_size: image side in pixels, or maximum number of tokens; 0 = the prior's own.
+        head_seed: 0 = the head starts from zero; else the seed of its random start.
+        head_scale: the head's part of the offset is scaled by 2^(head_scale/2).
+        rank: LoRA rank, 1 .. 1024; only when ``kind`` includes "lora", else 0.
+        modules: name pattern; only when ``kind`` includes "modules".
+        candidate: which of ``candidates`` variants declared in advance (prior, architecture).
+        contexts: whether the coordinates' context ids have separate adaptive counts.
+        adaptive_signs: whether signs have adaptive counts (else one bit each).
+        candidates: number of declared variants; a constant of the decoder, never coded.
+
+    Raises:
+        ArgumentError: a field is out of range, or set where it does not apply.
+    """
+
+    kind: str
+    dim: int
+    seed: int = 0
+    levels: int = 3
+    step: int = 0
+    input_size: int = 0
+    head_seed: int = 0
+    head_scale: int = 0
+    rank: int = 0
+    modules: str = ""
+    candidate: int = 0
+    contexts: bool = False
+    adaptive_signs: bool = False
+    candidates: int = 1
+
+    def __post_init__(self) -> None:
+        self.validate()
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """The base kinds that ``kind`` is the sum of."""
+        return tuple(self.kind.split("+"))
+
+    def validate(self) -> None:
+        """Raises ArgumentError, naming the field, its value and what is allowed."""
+        for field in fields(self):
+            value = getattr(self, field.name)
+            wanted = {"kind": str, "modules": str, "contexts": bool, "adaptive_signs": bool}.get(
+                field.name, int
+            )
+            if type(value) is not wanted:
+                raise ArgumentError(
+                    f"header field {field.name} is {value!r}; it must be of type {wanted.__name__}"
+                )
+        if not self.kind or not set(self.kinds) <= set(KINDS) or len(set(self.kinds)) < len(self.kinds):
+            raise ArgumentError(
+                f"header field kind is {self.kind!r}; use distinct ones of {', '.join(KINDS)}, joined by '+'"
+            )
+        _check("dim", self.dim, 1, MAX_DIM)
+        _check("seed", self.seed, 0, MAX_SEED)
+        _check("levels", self.levels, 3, MAX_LEVELS)
+        if self.levels % 2 == 0:
+            raise ArgumentError(
+                f"header field levels is {self.levels}; use an odd number, so that zero is a level"
+            )
+        _check("step", self.step, -_MAX_STEP, _MAX_STEP)
+        _check("input_size", self.input_size, 0, _MAX_INPUT_SIZE)
+        _check("head_seed", self.head_seed, 0, MAX_SEED)
+        _check("head_scale", self.head_scale, -_MAX_HEAD_SCALE, _MAX_HEAD_SCALE)
+        _check("candidates", self.candidates, 1, MAX_CANDIDATES)
+        _check("candidate", self.candidate, 0, self.candidates - 1)
+        lora = "lora" in self.kinds
+        _check("rank", self.rank, int(lora), _MAX_RANK if lora else 0)
+        if self.modules and "modules" not in self.kinds:
+            raise ArgumentError(
+                f"header field modules is {self.modules!r}, but kind {self.kind!r} has no 'modules'"
+            )
+        Text(_MAX_PATTERN_BYTES).write(self.modules)
+
+
+def _check(name: str, value: int, low: int, high: int) -> None:
+    if not low <= value <= high:
+        raise ArgumentError(f"header field {name} is {value}; it must lie in {low}..{high}")
+
+
+def _zigzag(value: int) -> int:
+    return 2 * value + 1 if value >= 0 else -2 * value
+
+
+def _unzigzag(code: int) -> int:
+    return (code - 1) // 2 if code % 2 else -(code // 2)
+
+
+def _signed(code: Code) -> Code:
+    return Mapped(code, _zigzag, _unzigzag)
+
+
+def _from_zero(code: Code) -> Code:
+    return Mapped(code, lambda value: value + 1, lambda value: value - 1)
+
+
+_SEED_CODE = _from_zero(EliasDelta(MAX_SEED + 1))
+_FLAG_CODE = Mapped(Uniform(2), int, bool)
+_KIND_CODE = Arrangement(KINDS)
+_DIM_CODE = Listed(DIMS, EliasDelta(MAX_DIM), "dims")
+_LEVELS_CODE = Mapped(EliasGamma((MAX_LEVELS - 1) // 2), lambda n: (n - 1) // 2, lambda m: 2 * m + 1)
+_STEP_CODE = Listed(tuple(range(-48, 16)), _signed(EliasDelta(2 * _MAX_STEP + 1)), "exponents -48..15")
+_INPUT_CODE = Optional(0, Listed(INPUT_SIZES, EliasDelta(_MAX_INPUT_SIZE), "sizes"))
+_HEAD_SCALE_CODE = _signed(EliasGamma(2 * _MAX_HEAD_SCALE + 1))
+
+# In the order of the stream. A later code may depend on fields already read, and on `candidates`.
+_FIELDS: tuple[tuple[str, Callable[[dict[str, object]], Code]], ...] = (
+    ("kind", lambda known: _KIND_CODE),
+    ("dim", lambda known: _DIM_CODE),
+    ("seed", lambda known: _SEED_CODE),
+    ("levels", lambda known: _LEVELS_CODE),
+    ("step", lambda known: _STEP_CODE),
+    ("input_size", lambda known: _INPUT_CODE),
+    ("head_seed", lambda known: _SEED_CODE),
+    ("head_scale", lambda known: _HEAD_SCALE_CODE),
+    ("rank", lambda known: EliasGamma(_MAX_RANK) if _has(known, "lora") else Fixed(0)),
+    ("modules", lambda known: Text(_MAX_PATTERN_BYTES) if _has(known, "modules") else Fixed("")),
+    ("candidate", lambda known: Uniform(int(str(known["candidates"])))),
+    ("contexts", lambda known: _FLAG_CODE),
+    ("adaptive_signs", lambda known: _FLAG_CODE),
+)
+
+
+def _has(known: dict[str, object], kind: str) -> bool:
+    return kind in str(known["kind"]).split("+")
+
+
+def field_codes() -> tuple[tuple[str, Callable[[dict[str, object]], Code]], ...]:
+    """The coded fields in stream order, each with its code given the fields before it."""
+    return _FIELDS

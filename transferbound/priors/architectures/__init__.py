@@ -1,0 +1,1 @@
+"""Networks of our own, registered with timm under ``transferbound_NAME`` when :mod:`.small` and :mod:`.trunk` load."""

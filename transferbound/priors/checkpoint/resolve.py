@@ -1,0 +1,167 @@
+"""From the name of a checkpoint to a local folder in Hub layout and the commit it stands for."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from huggingface_hub import constants, snapshot_download
+from huggingface_hub.errors import (
+    EntryNotFoundError,
+    HfHubHTTPError,
+    HFValidationError,
+    LocalEntryNotFoundError,
+    RepositoryNotFoundError,
+    RevisionNotFoundError,
+)
+
+from transferbound.errors import PriorError
+from transferbound.priors.checkpoint.weights import weight_files
+
+__all__ = ["Checkpoint", "resolve"]
+
+# Everything a checkpoint needs but its weights; never a .py file.
+_TEXT_FILES = ["*.json", "*.txt", "*.md", "*.model", "*/config.json"]
+# The dense layers of a sentence-transformers checkpoint, with their weights.
+_DENSE = "*_Dense/*"
+# Tried in turn until there are weights: one set is enough, and a repository may hold many.
+_WEIGHTS = (
+    ["model.safetensors", "model-*-of-*.safetensors", "model.safetensors.index.json", _DENSE],
+    ["pytorch_model*.bin", "pytorch_model.bin.index.json", _DENSE],
+    ["*.safetensors", "*.pth"],
+)
+# Weights of other frameworks, optimizer states and duplicates that no prior reads.
+_IGNORED = ["onnx/*", "openvino/*", "*.h5", "*.msgpack", "*.ot", "coreml/*", "optimizer*", "training_args*"]
+_COMMIT = re.compile(r"^[0-9a-f]{40}$")
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A checkpoint on disk: ``folder`` in Hub layout, its parsed ``config`` and weight files."""
+
+    name: str
+    folder: Path
+    revision: str | None
+    config: dict[str, Any]
+    weights: tuple[Path, ...]
+
+    @property
+    def is_timm(self) -> bool:
+        return "architecture" in self.config and self.config.get("model_type") in (None, "timm_wrapper")
+
+
+def resolve(name: str, revision: str | None = None) -> Checkpoint:
+    """Find or download the checkpoint ``name``.
+
+    ``name`` is ``timm/NAME`` or ``timm:NAME`` (a timm model; without a tag, timm's default one), a Hub
+    id, a local folder in Hub layout, or a weight file with a ``config.json`` beside it.
+
+    Raises:
+        PriorError: nothing of that name, no ``config.json``, no weights, or code in the checkpoint.
+    """
+    if not isinstance(name, str) or not name.strip():
+        raise PriorError(f"the prior's name is {name!r}; give timm/NAME, a Hub id or a local folder")
+    path = Path(name).expanduser()
+    if path.exists():
+        if revision is not None:
+            raise PriorError(
+                f"--revision {revision} was given, but the prior {name} is a local path; leave it out"
+            )
+        folder, files = (path, ()) if path.is_dir() else (path.parent, (path,))
+        return _open(name, folder, None, files)
+    folder = _download(_hub_id(name), name, revision)
+    commit = folder.name if _COMMIT.match(folder.name) else revision
+    return _open(name, folder, commit, ())
+
+
+def _open(name: str, folder: Path, revision: str | None, files: tuple[Path, ...]) -> Checkpoint:
+    config = _read_json(folder / "config.json", name)
+    for remote in ("config.json", "tokenizer_config.json", "preprocessor_config.json"):
+        found = config if remote == "config.json" else _read_json(folder / remote, name, optional=True)
+        if "auto_map" in found or "custom_pipelines" in found:
+            raise PriorError(
+                f"the prior {name} needs remote code ({remote} has an auto_map entry), and transferbound "
+                "runs none; choose a checkpoint whose architecture is part of timm or transformers"
+            )
+    files = files or weight_files(folder)
+    if not files:
+        raise PriorError(
+            f"the prior {name} has no weights in {folder}: expected model.safetensors, "
+            "pytorch_model.bin or a .pth file"
+        )
+    return Checkpoint(name, folder, revision, config, files)
+
+
+def _read_json(path: Path, name: str, optional: bool = False) -> dict[str, Any]:
+    if not path.is_file():
+        if optional:
+            return {}
+        raise PriorError(
+            f"the prior {name} has no {path.name} in {path.parent}; a local prior is a folder in Hub layout: "
+            "config.json (timm's, with an architecture, or transformers') beside the weights"
+        )
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise PriorError(f"the prior {name}: {path.name} is not readable JSON ({error})") from error
+    if not isinstance(value, dict):
+        raise PriorError(f"the prior {name}: {path.name} holds a {type(value).__name__}, not an object")
+    return value
+
+
+def _hub_id(name: str) -> str:
+    """``timm:NAME`` and ``timm/NAME`` to the Hub repository that timm itself names for it."""
+    match = re.match(r"^timm[:/](.+)$", name)
+    if match is None:
+        return name
+    from timm.models import get_pretrained_cfg, is_model, list_models
+
+    bare = match.group(1)
+    architecture = bare.split(".", 1)[0]
+    if not is_model(architecture):
+        near = ", ".join(list_models(f"*{architecture[:8]}*")[:5])
+        hint = f"; timm has {near}" if near else ""
+        raise PriorError(f"unknown prior {name}: timm has no architecture {architecture!r}{hint}")
+    try:
+        config = get_pretrained_cfg(bare, allow_unregistered=False)
+    except RuntimeError as error:
+        raise PriorError(f"unknown prior {name}: {error}") from error
+    if config is None or not config.hf_hub_id:
+        raise PriorError(f"the prior {name} has no pretrained weights on the Hub; choose another timm model")
+    return str(config.hf_hub_id)
+
+
+def _download(repo_id: str, name: str, revision: str | None) -> Path:
+    """Snapshot of the repository in the Hub cache: metadata and one set of weights."""
+    try:
+        for weights in _WEIGHTS:
+            folder = _snapshot(repo_id, revision, _TEXT_FILES + weights)
+            if weight_files(folder):
+                break
+    except HFValidationError as error:
+        raise PriorError(
+            f"unknown prior {name}: no such local folder, and not a Hub id (OWNER/NAME) either"
+        ) from error
+    except RevisionNotFoundError as error:
+        raise PriorError(f"the prior {name} has no revision {revision}") from error
+    except LocalEntryNotFoundError as error:
+        at = f" at revision {revision}" if revision else ""
+        why = "HF_HUB_OFFLINE is set" if constants.HF_HUB_OFFLINE else "the Hub cannot be reached"
+        raise PriorError(
+            f"unknown prior {name}: no such local folder, {repo_id}{at} is not in the local Hub cache, "
+            f"and {why}"
+        ) from error
+    except RepositoryNotFoundError as error:
+        raise PriorError(f"unknown prior {name}: the Hub has no model {repo_id} that you may read") from error
+    except (EntryNotFoundError, HfHubHTTPError, OSError) as error:
+        raise PriorError(f"the prior {name} cannot be downloaded from the Hub: {error}") from error
+    return folder
+
+
+def _snapshot(repo_id: str, revision: str | None, patterns: list[str]) -> Path:
+    return Path(
+        snapshot_download(repo_id, revision=revision, allow_patterns=patterns, ignore_patterns=_IGNORED)
+    )

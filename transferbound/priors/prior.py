@@ -1,0 +1,180 @@
+"""``Prior``: a pretrained checkpoint, the fixed point from which a subspace starts."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any
+
+import torch
+from torch import nn
+
+from transferbound.errors import ArgumentError, PriorError
+from transferbound.priors.backends.backend import Backend
+from transferbound.priors.backends.dense import dense_tensors
+from transferbound.priors.backends.preprocessing import Preprocessing
+from transferbound.priors.backends.timm_backend import TimmBackend
+from transferbound.priors.backends.transformers_backend import TransformersBackend
+from transferbound.priors.checkpoint.card import licence, provenance
+from transferbound.priors.checkpoint.resolve import Checkpoint, resolve
+from transferbound.priors.checkpoint.weights import fingerprint, read_tensors
+from transferbound.priors.head import initial_head
+
+__all__ = ["Prior"]
+
+# Keys of config.json that change with the writer or the place, not with the model.
+_VOLATILE = ("_name_or_path", "transformers_version", "license", "description", "origin_url", "paper_name")
+
+
+class Prior:
+    """A pretrained checkpoint. Make one with :meth:`from_pretrained`.
+
+    Attributes:
+        name: what the user called it.
+        revision: commit of the Hub repository, where there is one.
+        source: ``timm`` or ``transformers``.
+        modality: ``image`` or ``text``.
+        architecture: timm's name of it, or the transformers class.
+        num_parameters: parameters of the pretrained network, without a new head.
+        fingerprint: sha256 over the checkpoint's tensors (name, dtype, shape, bytes; sorted by name).
+        config_fingerprint: sha256 over ``config.json``'s content, less what names writer and place.
+        licence: as its card or config declares it.
+        provenance: plain JSON: what its card says of training data, ancestors and results.
+        input_size: its own: image side in pixels, or most tokens (at most 128 unless asked otherwise).
+        unused: tensors of the checkpoint that no prior uses (pretraining heads, poolers).
+    """
+
+    def __init__(self, checkpoint: Checkpoint) -> None:
+        dense = dense_tensors(checkpoint.folder, checkpoint.name)
+        tensors = read_tensors(checkpoint.weights) | dense
+        self.name = checkpoint.name
+        self.revision = checkpoint.revision
+        self.fingerprint = fingerprint(tensors)
+        self.config_fingerprint = _config_fingerprint(checkpoint.config)
+        self.provenance: dict[str, Any] = provenance(checkpoint.folder, checkpoint.config)
+        self.provenance["files"] = [path.name for path in checkpoint.weights]
+        self.licence = licence(self.provenance)
+        backend = TimmBackend if checkpoint.is_timm else TransformersBackend
+        self._backend: Backend = backend(checkpoint, tensors)
+        self.source = self._backend.source
+        self.modality = self._backend.modality
+        self.architecture = self._backend.architecture
+        self.input_size = self._backend.input_size
+        self.unused = self._backend.unused
+        self._head, self.num_parameters = self._find_head()
+
+    @classmethod
+    def from_pretrained(cls, name: str, *, revision: str | None = None) -> Prior:
+        """Read the checkpoint ``name``: ``timm/NAME``, a Hub id, a local folder in Hub layout, or a weight
+        file beside its ``config.json``.
+
+        Weights come from safetensors, or from a ``.pth`` or ``.bin`` read with ``weights_only=True``. No
+        remote code is run. A missing, unexpected or misshapen tensor outside the head is an error.
+
+        Raises:
+            PriorError: the checkpoint cannot be found, read, or used as a prior.
+        """
+        return cls(resolve(name, revision))
+
+    def build(self, num_classes: int, head_seed: int = 0, input_size: int = 0) -> nn.Module:
+        """A fresh float32 module in eval mode, on the CPU; ``forward(**batch)`` gives [B, num_classes].
+
+        Every value is a function of the checkpoint and the arguments: torch's random state is neither read
+        nor moved. The checkpoint's own head is kept where it has ``num_classes`` classes and ``head_seed``
+        is 0; otherwise a new head starts from zero (``head_seed=0``) or from the integer stream of
+        ``head_seed``, which the message pays for. ``input_size`` matters to models that are built for one
+        image size (ViT): their position embeddings are resampled by the library's own rule.
+
+        Raises:
+            ArgumentError: fewer than two classes.
+            PriorError: the model cannot be built for this input size.
+        """
+        if num_classes < 2:
+            raise ArgumentError(f"num_classes is {num_classes}; a classifier needs at least 2")
+        module = self._backend.skeleton(num_classes, input_size)
+        state = self._backend.state(input_size)
+        keeps_head = num_classes == self._backend.own_classes and head_seed == 0
+        fresh = () if keeps_head else self._head
+        target = module.state_dict()
+        strangers = sorted((set(target) ^ set(state)) - set(self._head))
+        if strangers:
+            raise PriorError(
+                f"the prior {self.name} cannot be built: tensors {', '.join(strangers[:8])} differ"
+            )
+        values = {
+            name: initial_head(name, old.shape, head_seed) if name in fresh else state[name]
+            for name, old in target.items()
+        }
+        for name, old in target.items():
+            if values[name].shape != old.shape:
+                raise PriorError(
+                    f"the prior {self.name}: tensor {name} is {tuple(values[name].shape)}, "
+                    f"expected {tuple(old.shape)}"
+                )
+        module.load_state_dict(values)
+        return module.float().eval()
+
+    def head_parameters(self, num_classes: int) -> tuple[str, ...]:
+        """Names, among ``build(num_classes).named_parameters()``, of the classification head."""
+        return self._head
+
+    def keeps_own_head(self, num_classes: int) -> bool:
+        """Whether ``build(num_classes)`` starts from the checkpoint's own head, not from a new one."""
+        return num_classes == self._backend.own_classes
+
+    def preprocessing(self, input_size: int = 0) -> Preprocessing:
+        """The checkpoint's own preprocessing; never fitted to training data.
+
+        ``input_size`` 0 is the checkpoint's own. Another image side: the whole image is resized to it, the
+        aspect ratio is not kept and nothing is cropped. Text: the most tokens a row may have.
+
+        Raises:
+            PriorError: an input size that the model cannot read.
+        """
+        return self._backend.preprocessing(input_size)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON for ``certificate.json``."""
+        return {
+            "id": self.name,
+            "revision": self.revision,
+            "source": self.source,
+            "modality": self.modality,
+            "architecture": self.architecture,
+            "num_parameters": self.num_parameters,
+            "sha256": self.fingerprint,
+            "config_sha256": self.config_fingerprint,
+            "licence": self.licence,
+            "input_size": self.input_size,
+            "unused_tensors": list(self.unused),
+            "provenance": self.provenance,
+        }
+
+    def __repr__(self) -> str:
+        return f"Prior({self.name!r}, {self.architecture}, {self.num_parameters:,} parameters)"
+
+    def _find_head(self) -> tuple[tuple[str, ...], int]:
+        """The head is whatever changes shape with the number of classes; then the size of the network."""
+        two, three = (self._shapes(classes) for classes in (2, 3))
+        head = tuple(name for name, shape in three.items() if two.get(name) != shape)
+        if not head:
+            raise PriorError(f"the prior {self.name} ({self.architecture}) takes no classification head")
+        state = self._backend.state(0)
+        kept = two if self._backend.own_classes >= 2 else set(two) - set(head)
+        return head, sum(state[name].numel() for name in kept if name in state)
+
+    def _shapes(self, num_classes: int) -> dict[str, torch.Size]:
+        try:
+            with torch.device("meta"):
+                module = self._backend.skeleton(num_classes, 0)
+        except (RuntimeError, NotImplementedError):  # an architecture that computes while it is built
+            module = self._backend.skeleton(num_classes, 0)
+        return {name: value.shape for name, value in module.named_parameters()}
+
+
+def _config_fingerprint(config: dict[str, Any]) -> str:
+    kept = {key: value for key, value in config.items() if key not in _VOLATILE}
+    if isinstance(kept.get("pretrained_cfg"), dict):
+        kept["pretrained_cfg"] = {k: v for k, v in kept["pretrained_cfg"].items() if k not in _VOLATILE}
+    text = json.dumps(kept, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    return hashlib.sha256(text.encode()).hexdigest()

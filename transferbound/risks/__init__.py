@@ -1,0 +1,1 @@
+"""What is bounded: a loss, its units, and the bounds that hold for it."""

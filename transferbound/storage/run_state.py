@@ -1,0 +1,122 @@
+"""The state of an unfinished run on disk: plain JSON and safetensors, written atomically."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+
+from transferbound.errors import OutputError
+from transferbound.storage.files import read_json, write_json
+
+__all__ = ["SEARCH_FILE", "RunState", "check_same", "holds_run", "remove_state"]
+
+_SETTINGS = "run.json"
+SEARCH_FILE = "search.json"
+"""What a search before the run has found so far; it belongs to a run whose settings hold a ``search``."""
+
+_CHECKPOINT = "checkpoint.safetensors"
+
+
+class RunState:
+    """The folder ``OUT.partial`` of a run that is not finished.
+
+    Args:
+        folder: where the state lives.
+        settings: what determines the run; a folder that was made for other settings is refused.
+        restart: throw an old state away instead of going on from it.
+
+    Raises:
+        OutputError: the folder belongs to a run with other settings, or cannot be written.
+    """
+
+    def __init__(self, folder: Path, settings: dict[str, Any], restart: bool = False) -> None:
+        self.folder = folder
+        self._settings = json.loads(json.dumps(settings))
+        if restart:
+            self.remove()
+        if (folder / _SETTINGS).exists():
+            check_same(folder, read_json(folder / _SETTINGS), self._settings)
+        elif (folder / SEARCH_FILE).exists() and "search" not in self._settings:
+            check_same(folder, {"search": None}, {})
+        else:
+            try:
+                folder.mkdir(parents=True, exist_ok=True)
+                write_json(folder / _SETTINGS, self._settings)
+            except OSError as error:
+                raise OutputError(f"cannot write to {folder}: {error.strerror or error}") from error
+
+    @property
+    def fingerprint(self) -> str:
+        """sha256 of the settings."""
+        return hashlib.sha256(json.dumps(self._settings, sort_keys=True).encode()).hexdigest()
+
+    def save(self, tensors: dict[str, torch.Tensor], numbers: dict[str, Any]) -> None:
+        """Replaces the checkpoint. ``numbers`` is plain data."""
+        partial = self.folder / (_CHECKPOINT + ".partial")
+        try:
+            save_file(tensors, partial, metadata={"run": self.fingerprint, "numbers": json.dumps(numbers)})
+            partial.replace(self.folder / _CHECKPOINT)
+        except (OSError, SafetensorError) as error:
+            raise OutputError(f"cannot write the checkpoint to {self.folder}: {error}") from error
+
+    def load(self) -> tuple[dict[str, torch.Tensor], dict[str, Any]] | None:
+        """Tensors and numbers of the last checkpoint, or None where there is none."""
+        path = self.folder / _CHECKPOINT
+        if not path.exists():
+            return None
+        try:
+            with safe_open(path, framework="pt") as opened:
+                metadata = opened.metadata() or {}
+                tensors = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
+            numbers = json.loads(metadata["numbers"])
+        except (OSError, SafetensorError, KeyError, ValueError) as error:
+            raise OutputError(
+                f"the checkpoint {path} cannot be read ({error}); pass --restart to begin again"
+            ) from error
+        if metadata.get("run") != self.fingerprint:
+            raise OutputError(f"the checkpoint {path} is of another run; pass --restart to begin again")
+        return tensors, numbers
+
+    def remove(self) -> None:
+        """Deletes the state. Only the files that a run writes are touched."""
+        remove_state(self.folder)
+
+
+def remove_state(folder: Path) -> None:
+    """Deletes the state of a run, and of the search before it, from ``folder``; other files stay."""
+    for name in (_SETTINGS, _CHECKPOINT, _CHECKPOINT + ".partial", _SETTINGS + ".partial", SEARCH_FILE):
+        (folder / name).unlink(missing_ok=True)
+    if folder.is_dir() and not any(folder.iterdir()):
+        folder.rmdir()
+
+
+def holds_run(folder: Path) -> bool:
+    """Whether a run has begun there, and has not ended."""
+    return (folder / _SETTINGS).exists()
+
+
+def check_same(folder: Path, old: Any, new: dict[str, Any]) -> None:
+    """Refuses the state of another run.
+
+    Args:
+        folder: where the state lives.
+        old, new: what determines the run, as it was written and as it is wanted now; plain data.
+
+    Raises:
+        OutputError: they differ; with the names of what does.
+    """
+    if old == new:
+        return
+    missing = object()
+    keys = sorted(set(old) | set(new)) if isinstance(old, dict) else []
+    differ = [key for key in keys if old.get(key, missing) != new.get(key, missing)]
+    raise OutputError(
+        f"{folder} holds an unfinished run with other settings ({', '.join(differ) or 'unreadable'} "
+        "differ); repeat its command to finish it, pass --restart to throw it away, or choose another --out"
+    )

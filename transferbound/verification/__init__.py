@@ -1,0 +1,5 @@
+"""From a certificate on disk to a verdict: everything it states is computed again, and compared."""
+
+from transferbound.verification.verify import Verdict
+
+__all__ = ["Verdict"]
