@@ -28,7 +28,7 @@ from torch import Tensor, nn
 from transferbound import LabelledData, Prior
 from transferbound.data.encoded import EncodedData, EncodedTexts, encode
 from transferbound.demo import export_efficientnet_lite0, export_mnist5000
-from transferbound.features.head import inputs_of
+from transferbound.features.part import first_inputs_of
 from transferbound.risks.counting import ErrorCount, count_errors
 
 Batch = tuple[dict[str, Tensor], Tensor]
@@ -72,7 +72,7 @@ CASES: dict[str, Callable[[Path, argparse.Namespace], tuple[Prior, EncodedData, 
 def fit_head(module: nn.Module, head: nn.Linear, data: EncodedData) -> None:
     """Ridge regression on one-hot labels, in float64."""
     found = []
-    with inputs_of(head) as seen:
+    with first_inputs_of(head) as seen:
         for _, batch, _ in data.batches(64):
             module(**batch)
             found.append(seen.pop().double())

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from spine_fixtures import assigned, changed, dotted, image_certificate, world
 
-from transferbound import LabelledData, Prior, verification
+from transferbound import LabelledData, Prior
 from transferbound.bounds import all_bounds
 from transferbound.bounds.confidence import failure_probability
 from transferbound.certificate.certificate import Certificate
@@ -23,6 +23,7 @@ from transferbound.data.encoded import encode as encode_data
 from transferbound.errors import TransferboundError
 from transferbound.message import Header
 from transferbound.message.stream import decode, encode
+from transferbound.verification import verify as verification
 from transferbound.verification.verify import check_certificate
 
 Content = dict[str, Any]

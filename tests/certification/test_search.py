@@ -18,11 +18,11 @@ from transferbound import (
     FinetuneSettings,
     LabelledData,
     Prior,
-    _bound_options,
     certify,
 )
 from transferbound.bounds import occam_kl
 from transferbound.certification.search import SearchResult, search
+from transferbound.cli import options
 from transferbound.cli.search_grid import DECODER_KEYS, ENCODER_KEYS, parse_grid
 from transferbound.errors import ArgumentError, DataError, OutputError, SubspaceError
 from transferbound.finetune import Finetuner
@@ -137,7 +137,7 @@ def test_whatever_the_decoder_needs_of_a_search_is_in_the_header() -> None:
     own = {field.name for field in fields(FinetuneSettings)}
     assert {key.replace("-", "_") for key in ENCODER_KEYS} - {"training_seed"} <= own
     assert not {key.replace("-", "_") for key in ENCODER_KEYS} & set(coded)
-    assert _bound_options.Search.__metadata__[0].help.endswith(
+    assert options.Search.__metadata__[0].help.endswith(
         f"Keys that the message pays for: {', '.join(DECODER_KEYS)}; free ones: {', '.join(ENCODER_KEYS)}."
     )
 

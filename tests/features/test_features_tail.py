@@ -23,10 +23,10 @@ from torch.utils.checkpoint import checkpoint
 
 from transferbound import LabelledData, Prior, certify, verify
 from transferbound.features import cached_features, find_tail
-from transferbound.features import disk_array as disk
 from transferbound.features.tail import Tail
 from transferbound.finetune.settings import FinetuneSettings
 from transferbound.predictor import decode_predictor
+from transferbound.storage import arrays as disk
 from transferbound.storage.arrays import NewArray
 from transferbound.subspace import SubspaceConfig, SubspaceModel
 

@@ -20,8 +20,8 @@ from transferbound import LabelledData, Prior, certify, verify
 from transferbound.bounds import occam_binomial
 from transferbound.certificate.certificate import Certificate
 from transferbound.errors import ArgumentError, DataError, PriorIndependenceError
+from transferbound.independence import prior_split as parts
 from transferbound.independence.check import check_independence
-from transferbound.independence.check import prior_split as parts
 from transferbound.report import summary, write_card
 
 FIRST, REST = "train[:50%]", "train[50%:]"

@@ -16,9 +16,9 @@ from transferbound import (
     LabelledData,
     Prior,
     certify,
-    statement,
     verify,
 )
+from transferbound.certificate import statement
 from transferbound.certificate.certificate import Certificate
 from transferbound.finetune import Finetuner
 from transferbound.predictor import Predictor, decode_predictor

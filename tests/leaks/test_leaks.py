@@ -26,12 +26,12 @@ from transferbound import (
     LabelledData,
     Prior,
     SubspaceModel,
-    certification,
     certify,
-    statement,
     verify,
 )
+from transferbound.certificate import statement
 from transferbound.certificate.certificate import Certificate
+from transferbound.certification import certify as certification
 from transferbound.data.encoded import EncodedImages
 from transferbound.errors import DataError, PriorIndependenceError, SubspaceError
 from transferbound.finetune import Finetuner

@@ -22,12 +22,12 @@ from transferbound import (
     LabelledData,
     Prior,
     SubspaceConfig,
-    certification,
     certify,
-    statement,
     verify,
 )
+from transferbound.certificate import statement
 from transferbound.certificate.certificate import Certificate
+from transferbound.certification import certify as certification
 from transferbound.errors import CertificateError
 from transferbound.predictor import Predictor
 from transferbound.risks.counting import ErrorCount, count_errors
@@ -132,7 +132,6 @@ def test_an_entropy_estimate_in_place_of_a_code(
     run: Callable[..., Certificate], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
-        statement,
         "message_bits",
         lambda header, integers, contexts: statement.empirical_entropy_bits(integers),
     )
