@@ -26,7 +26,8 @@ import torch
 from torch import Tensor, nn
 
 from transferbound import LabelledData, Prior
-from transferbound.data.encoded import EncodedData, EncodedTexts, encode
+from transferbound.data.encode import encode
+from transferbound.data.encoded import EncodedData, EncodedTexts
 from transferbound.demo import export_efficientnet_lite0, export_mnist5000
 from transferbound.features.part import first_inputs_of
 from transferbound.risks.counting import ErrorCount, count_errors

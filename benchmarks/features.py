@@ -23,7 +23,8 @@ import torch
 from accelerate import Accelerator
 
 from transferbound import FinetuneSettings, LabelledData, Prior
-from transferbound.data.encoded import EncodedData, encode
+from transferbound.data.encode import encode
+from transferbound.data.encoded import EncodedData
 from transferbound.demo import export_efficientnet_lite0, export_mnist5000
 from transferbound.features import cached_features, features_key
 from transferbound.finetune import Finetuner

@@ -17,13 +17,15 @@ from transferbound._version import __version__
 if TYPE_CHECKING:
     from transferbound import bounds
     from transferbound.certificate.certificate import Certificate
-    from transferbound.certification.certify import CertifySettings, certify
+    from transferbound.certification.certify import certify
+    from transferbound.certification.settings import CertifySettings
     from transferbound.data.labelled import LabelledData
     from transferbound.finetune import FinetuneSettings
     from transferbound.priors import Prior
     from transferbound.subspace import SubspaceConfig, SubspaceModel
     from transferbound.subspace.quantizer import Quantizer
-    from transferbound.verification.verify import Verdict, verify
+    from transferbound.verification.verdict import Verdict
+    from transferbound.verification.verify import verify
 
 __all__ = [
     "Certificate",
@@ -44,14 +46,14 @@ __all__ = [
 # Loaded on first use: torch and transformers take seconds to import, and `bounds` needs neither.
 _HOMES = {
     "Certificate": "certificate.certificate",
-    "CertifySettings": "certification.certify",
+    "CertifySettings": "certification.settings",
     "FinetuneSettings": "finetune.settings",
     "LabelledData": "data.labelled",
     "Prior": "priors.prior",
     "Quantizer": "subspace.quantizer",
     "SubspaceConfig": "subspace.config",
     "SubspaceModel": "subspace.model",
-    "Verdict": "verification.verify",
+    "Verdict": "verification.verdict",
     "certify": "certification.certify",
     "verify": "verification.verify",
 }

@@ -23,7 +23,7 @@ from tqdm import tqdm
 from transformers import AutoModel, AutoTokenizer
 
 from _priors import reviews
-from transferbound.data.labelled import Examples
+from transferbound.data.examples import Examples
 
 BASE = "sentence-transformers/all-MiniLM-L6-v2"
 SOURCE = "stanfordnlp/imdb"

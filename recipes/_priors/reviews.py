@@ -20,7 +20,7 @@ from sklearn.feature_extraction.text import HashingVectorizer, TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from tqdm import tqdm
 
-from transferbound.data.labelled import Examples
+from transferbound.data.examples import Examples
 from transferbound.errors import DataError
 
 _FEWEST = 8  # reviews with stars of each kind, and 16 times as many sentences

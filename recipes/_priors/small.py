@@ -11,7 +11,7 @@ from tqdm import tqdm
 
 from _priors.checkpoint import write_checkpoint
 from transferbound import LabelledData, Prior
-from transferbound.data.encoded import encode
+from transferbound.data.encode import encode
 from transferbound.priors import export_random
 
 #: The declared variants of a recipe that starts from these networks: an architecture and a seed of its start. Each

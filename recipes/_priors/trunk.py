@@ -17,7 +17,7 @@ from tqdm import tqdm
 
 from _priors.checkpoint import write_checkpoint
 from transferbound import LabelledData, Prior
-from transferbound.data.encoded import encode
+from transferbound.data.encode import encode
 from transferbound.priors import ImagePreprocessing
 
 BASE = "timm/tf_efficientnet_lite0.in1k"

@@ -24,7 +24,7 @@ from typing import Any
 import torch
 
 from transferbound import Certificate, CertifySettings, LabelledData, Prior, certify
-from transferbound.data.labelled import Examples
+from transferbound.data.examples import Examples
 from transferbound.errors import DataError, TransferboundError
 from transferbound.storage.files import write_json
 

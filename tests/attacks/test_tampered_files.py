@@ -16,7 +16,8 @@ from safetensors.torch import load_file, save_file
 from spine_fixtures import assigned, bright_rows, dotted, image_certificate, world
 
 from transferbound.errors import CertificateError, TransferboundError
-from transferbound.verification.verify import Verdict, verify
+from transferbound.verification.verdict import Verdict
+from transferbound.verification.verify import verify
 
 # Files ---------------------------------------------------------------------------------------------
 

@@ -25,7 +25,7 @@ from transferbound import (
 from transferbound.bounds import occam_binomial, occam_bounded
 from transferbound.bounds.confidence import failure_probability
 from transferbound.certificate.certificate import Certificate
-from transferbound.data.encoded import encode
+from transferbound.data.encode import encode
 from transferbound.errors import ArgumentError, CertificateError, DataError, OutputError, PriorError
 from transferbound.message.stream import decode
 from transferbound.predictor import decode_predictor

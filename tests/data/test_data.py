@@ -17,7 +17,9 @@ import pytest
 from conftest import COMMIT, image_rows, save_rows, text_rows
 from PIL import Image
 
-from transferbound.data.labelled import Examples, LabelledData, check_modality
+from transferbound.certification.inputs import check_modality
+from transferbound.data.examples import Examples
+from transferbound.data.labelled import LabelledData
 from transferbound.errors import DataError, PriorError
 from transferbound.independence.rows import dependent_rows
 from transferbound.independence.word_runs import contained_rows

@@ -10,8 +10,9 @@ import pytest
 import torch
 from conftest import image_rows, save_rows
 
-from transferbound.data import encoded as encode_module
-from transferbound.data.encoded import EncodedImages, EncodedTexts, encode
+from transferbound.data import encode as encode_module
+from transferbound.data.encode import encode
+from transferbound.data.encoded import EncodedImages, EncodedTexts
 from transferbound.data.labelled import LabelledData
 from transferbound.errors import OutputError, PriorError
 from transferbound.priors import Prior

@@ -16,7 +16,8 @@ from spine_fixtures import bright_rows, grouped
 
 from transferbound import LabelledData
 from transferbound.data._slices import RowRange, row_ranges, shared_ranges
-from transferbound.data.encoded import EncodedData, encode
+from transferbound.data.encode import encode
+from transferbound.data.encoded import EncodedData
 from transferbound.errors import DataError
 from transferbound.priors import Prior
 

@@ -9,7 +9,8 @@ import torch
 from accelerate import Accelerator
 
 from transferbound import LabelledData, Prior
-from transferbound.data.encoded import EncodedData, encode
+from transferbound.data.encode import encode
+from transferbound.data.encoded import EncodedData
 from transferbound.features import CachedFeatures, cached_features, features_key
 from transferbound.subspace import SubspaceConfig, SubspaceModel
 

@@ -20,7 +20,7 @@ from accelerate import Accelerator
 from spine_fixtures import QUICK, here_cli, world
 
 from transferbound import FinetuneSettings, LabelledData, Prior, certify, verify
-from transferbound.data.encoded import encode
+from transferbound.data.encode import encode
 from transferbound.errors import ArgumentError, OutputError, SubspaceError
 from transferbound.finetune import Finetuner
 from transferbound.finetune.numbers import clamp_fraction, round_down_coarsely

@@ -11,7 +11,7 @@ from spine_fixtures import QUICK, here_cli, world
 
 from transferbound import Certificate, FinetuneSettings, LabelledData, Prior, certify, verify
 from transferbound.bounds import occam_binomial
-from transferbound.data.encoded import encode
+from transferbound.data.encode import encode
 from transferbound.errors import ArgumentError
 from transferbound.finetune import Finetuner
 from transferbound.finetune.polish import PolishResult, polish

@@ -12,8 +12,9 @@ from launching import launch
 from spine_fixtures import bright_rows, text_data, world
 
 from transferbound import Certificate, LabelledData, Prior, certify, verify
-from transferbound.certification.certify import CertifySettings
-from transferbound.data.encoded import EncodedData, encode
+from transferbound.certification.settings import CertifySettings
+from transferbound.data.encode import encode
+from transferbound.data.encoded import EncodedData
 from transferbound.features import cached_features, features_key
 from transferbound.finetune import Finetuner, FinetuneSettings
 from transferbound.message import Header

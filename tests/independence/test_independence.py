@@ -12,7 +12,8 @@ import pytest
 from conftest import image_rows, save_rows, text_rows
 from PIL import Image
 
-from transferbound.data.labelled import Examples, LabelledData
+from transferbound.data.examples import Examples
+from transferbound.data.labelled import LabelledData
 from transferbound.errors import DataError, PriorIndependenceError
 from transferbound.independence.check import check_independence
 from transferbound.independence.names import canonical_names, compare_names, names_of_data

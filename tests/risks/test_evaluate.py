@@ -12,7 +12,8 @@ from spine_fixtures import bright_rows, text_data, world
 from torch import nn
 
 from transferbound import LabelledData, Prior
-from transferbound.data.encoded import EncodedData, encode
+from transferbound.data.encode import encode
+from transferbound.data.encoded import EncodedData
 from transferbound.risks.counting import CLOSE_CALL, count_errors
 
 

@@ -16,7 +16,8 @@ from transferbound.bounds import all_bounds, holdout, occam_bounded, occam_kl
 from transferbound.bounds.confidence import failure_probability
 from transferbound.certificate.assumptions import assumptions
 from transferbound.certificate.schema import MESSAGE_FILE, SCHEMA, SCHEMA_VERSION
-from transferbound.data.encoded import EncodedData, encode
+from transferbound.data.encode import encode
+from transferbound.data.encoded import EncodedData
 from transferbound.data.labelled import LabelledData
 from transferbound.errors import DataError
 from transferbound.independence.rows import dependent_rows

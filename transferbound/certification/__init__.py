@@ -3,6 +3,6 @@
 The functions keep to their modules, so that no name stands for a function and for the file that holds it.
 """
 
-from transferbound.certification.certify import CertifySettings
+from transferbound.certification.settings import CertifySettings
 
 __all__ = ["CertifySettings"]

@@ -23,16 +23,14 @@ from tqdm import tqdm
 from transferbound.bounds import occam_kl
 from transferbound.bounds.confidence import failure_probability
 from transferbound.certificate.certificate import check_out
-from transferbound.certification.certify import (
-    CertifySettings,
-    check_together,
-    finetuner_for,
-    header_of,
-    subspace_model,
-)
+from transferbound.certification.inputs import check_together
 from transferbound.certification.search_state import SearchState
-from transferbound.data.encoded import EncodedData, encode
-from transferbound.data.labelled import Examples, LabelledData
+from transferbound.certification.settings import CertifySettings, header_of
+from transferbound.certification.training import finetuner_for, subspace_model
+from transferbound.data.encode import encode
+from transferbound.data.encoded import EncodedData
+from transferbound.data.examples import Examples
+from transferbound.data.labelled import LabelledData
 from transferbound.errors import ArgumentError
 from transferbound.independence.check import check_independence
 from transferbound.message import Header, cheapest, message_bits

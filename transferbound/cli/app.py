@@ -223,7 +223,8 @@ def plan(
     Example: transferbound plan --n 5000 --train-error 0.1 --bits 600 --target 0.25
     """
     from transferbound.plan import plan as make_plan
-    from transferbound.plan import plan_figure, sweep_around
+    from transferbound.plan import sweep_around
+    from transferbound.report.plan_figure import plan_figure
     from transferbound.report.plan_text import plan_text, sweep_text
 
     made = make_plan(n, train_error, bits, confidence, target, holdout_error, grouped)

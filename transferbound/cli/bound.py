@@ -9,8 +9,9 @@ from typing import Any
 
 from transferbound.bounds.confidence import failure_probability
 from transferbound.certificate.certificate import Certificate, check_out
-from transferbound.certification.certify import CertifySettings, certify, default_dim
+from transferbound.certification.certify import certify
 from transferbound.certification.search import check_candidates, search
+from transferbound.certification.settings import CertifySettings, default_dim
 from transferbound.cli.search_grid import parse_grid
 from transferbound.data.labelled import LabelledData
 from transferbound.errors import ArgumentError, DataError

@@ -8,7 +8,8 @@ import time
 from pathlib import Path
 
 from transferbound.certificate.certificate import Certificate
-from transferbound.certification.certify import DEFAULT_HEAD_SCALE, CertifySettings, certify
+from transferbound.certification.certify import certify
+from transferbound.certification.settings import DEFAULT_HEAD_SCALE, CertifySettings
 from transferbound.data.labelled import LabelledData
 from transferbound.demo.packaged import export_efficientnet_lite0, export_mnist5000
 from transferbound.errors import VerificationError

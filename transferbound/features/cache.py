@@ -17,7 +17,8 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from transferbound.data.encoded import EncodedData, default_cache_dir
+from transferbound.data.encode import default_cache_dir
+from transferbound.data.encoded import EncodedData
 from transferbound.data.labelled import LabelledData
 from transferbound.features.find_tail import find_tail
 from transferbound.features.head import find_head

@@ -20,7 +20,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from transferbound.data.labelled import Examples, LabelledData
+from transferbound.data.examples import Examples
+from transferbound.data.labelled import LabelledData
 from transferbound.errors import DataError, PriorIndependenceError
 from transferbound.independence.duplicates import find_duplicates
 from transferbound.independence.names import Match, compare_names, names_of_data

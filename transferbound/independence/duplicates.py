@@ -7,7 +7,7 @@ import re
 import numpy as np
 from PIL import Image
 
-from transferbound.data.labelled import Examples
+from transferbound.data.examples import Examples
 from transferbound.independence.word_runs import gram_hashes, word_hashes
 
 __all__ = ["find_duplicates"]

@@ -7,90 +7,26 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
 from huggingface_hub import EvalResult, ModelCard, ModelCardData
 
 from transferbound.certificate.certificate import Certificate
-from transferbound.errors import CertificateError
 from transferbound.report.figures import FIGURE, draw_certificate
 from transferbound.report.summary import prior_label, remedy, warnings
-from transferbound.storage.files import read_limited, write_text
+from transferbound.storage.files import write_text
 from transferbound.wording import confidence_text, percent, percent_up
 
-__all__ = ["CARD_FILE", "check_card", "write_card"]
+__all__ = ["CARD_FILE", "card_text", "eval_results", "label", "write_card"]
 
 CARD_FILE = "README.md"
-_MAX_CARD_BYTES = 2**20
 _TASKS = {"image": "image-classification", "text": "text-classification"}
-_OWN_METRICS = ("risk_bound", "train_error", "message_bits")
-_NUMBERS = re.compile(r"\d[\d,.]*")
-_CLAIM = re.compile(r"is at most \*\*([^*]*)\*\*")
 _HUB_ID = re.compile(r"[\w.-]+(/[\w.-]+)?")
 
 
 def write_card(folder: Path, certificate: Certificate) -> None:
     """Writes ``README.md`` and its figure into ``folder``, over what is there."""
     draw_certificate(certificate.content, folder / FIGURE)
-    card = ModelCard(f"---\n{_metadata(certificate.content).to_yaml()}\n---\n\n{_text(certificate)}")
+    card = ModelCard(f"---\n{_metadata(certificate.content).to_yaml()}\n---\n\n{card_text(certificate)}")
     write_text(folder / CARD_FILE, str(card))
-
-
-def check_card(folder: Path, certificate: Certificate) -> list[str]:
-    """A line for each number in the card that is not the certificate's.
-
-    Compared are the results in ``model-index`` of the kinds that we write, every "at most **...**", every line of
-    the text that differs from ours in nothing but numbers, and the label of a data-dependent prior. What else
-    stands in a card is its author's. A folder without a card has nothing to check.
-    """
-    if not (folder / CARD_FILE).exists():
-        return []
-    try:
-        text = read_limited(folder / CARD_FILE, _MAX_CARD_BYTES).decode("utf-8")
-        found = getattr(ModelCard(text).data, "eval_results", None) or []
-    except (CertificateError, ValueError, TypeError, KeyError, yaml.YAMLError) as error:
-        return [f"{CARD_FILE} cannot be read as a model card: {' '.join(str(error).split())[:200]}"]
-    stated = {(r.dataset_split, r.metric_type): r.metric_value for r in _results(certificate.content)}
-    problems = []
-    for result in found:
-        key = (result.dataset_split, result.metric_type)
-        ours = key in stated or result.metric_type in _OWN_METRICS
-        if ours and result.metric_value != stated.get(key):
-            problems.append(
-                f"{CARD_FILE} reports {result.metric_type} on split {result.dataset_split} as "
-                f"{str(result.metric_value)[:60]}, the certificate as {stated.get(key)}"
-            )
-    return problems + _wrong_lines(text, certificate) + _wrong_label(text, found, certificate.content)
-
-
-def _wrong_label(text: str, found: Sequence[EvalResult], content: dict[str, Any]) -> list[str]:
-    """A data-dependent prior has to be called so: in the text, and in the name of the result."""
-    if not content["independence"]["data_dependent"]:
-        return []
-    lines = {line.strip() for line in text.splitlines()}
-    names = [result.metric_name or "" for result in found if result.metric_type == "risk_bound"]
-    if _label(content) in lines and all("data-dependent" in name for name in names):
-        return []
-    return [
-        f"{CARD_FILE} does not say, or not everywhere, that the prior is data-dependent; `transferbound card` writes "
-        "it anew"
-    ]
-
-
-def _wrong_lines(text: str, certificate: Certificate) -> list[str]:
-    own: dict[str, set[str]] = {}
-    for line in _text(certificate).splitlines():
-        own.setdefault(_NUMBERS.sub("#", line), set()).add(line.rstrip())
-    bound = percent_up(certificate.risk_bound)
-    problems = []
-    for line in text.splitlines():
-        known = own.get(_NUMBERS.sub("#", line.rstrip()), {line.rstrip()})
-        claims = _CLAIM.findall(line)
-        if line.rstrip() not in known or any(claim != bound for claim in claims):
-            problems.append(
-                f"{CARD_FILE} has a line with other numbers than the certificate: {line.strip()[:120]!r}; "
-                "`transferbound card` writes it anew"
-            )
-    return problems
 
 
 def _metadata(content: dict[str, Any]) -> ModelCardData:
@@ -107,12 +43,12 @@ def _metadata(content: dict[str, Any]) -> ModelCardData:
         library_name="transferbound",
         pipeline_tag=_TASKS[data["modality"]],
         tags=["transferbound", "pac-bayes", "generalization-bound"],
-        eval_results=_results(content),
+        eval_results=eval_results(content),
         **more,
     )
 
 
-def _results(content: dict[str, Any]) -> list[EvalResult]:
+def eval_results(content: dict[str, Any]) -> list[EvalResult]:
     """Bound and training error under the training split, test error under its own."""
     data = content["dataset"]
     where: dict[str, Any] = {
@@ -144,7 +80,7 @@ def _results(content: dict[str, Any]) -> list[EvalResult]:
     ]
 
 
-def _text(certificate: Certificate) -> str:
+def card_text(certificate: Certificate) -> str:
     content = certificate.content
     parts = [
         f"# {_name(content['prior']['id'])} on {_name(content['dataset']['id'])}",
@@ -177,7 +113,7 @@ def _statement(certificate: Certificate) -> str:
         f"coordinates were trained, and the {content['message_bits']:.0f} bits that name them limit how far "
         "training error and true error can differ (Lotfi et al. 2022, arXiv 2211.13609)."
     )
-    text += f"\n\n{_label(content)}"
+    text += f"\n\n{label(content)}"
     for line in warnings(content):
         text += f"\n\n> **Warning.** {line}"
     if certificate.is_vacuous:
@@ -185,7 +121,7 @@ def _statement(certificate: Certificate) -> str:
     return text
 
 
-def _label(content: dict[str, Any]) -> str:
+def label(content: dict[str, Any]) -> str:
     label, _, rest = prior_label(content).partition(":")
     return f"**{label[0].upper()}{label[1:]}{':' if rest else '.'}**{rest and rest + '.'}"
 

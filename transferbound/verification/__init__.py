@@ -1,5 +1,5 @@
 """From a certificate on disk to a verdict: everything it states is computed again, and compared."""
 
-from transferbound.verification.verify import Verdict
+from transferbound.verification.verdict import Verdict
 
 __all__ = ["Verdict"]

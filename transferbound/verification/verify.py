@@ -4,76 +4,31 @@ from __future__ import annotations
 
 import copy
 import hashlib
-import math
 import os
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from transferbound.certificate.certificate import Certificate
 from transferbound.certificate.statement import make_statement
 from transferbound.data.encoded import EncodedData
-from transferbound.data.labelled import Examples, LabelledData
+from transferbound.data.examples import Examples
+from transferbound.data.labelled import LabelledData
 from transferbound.errors import ArgumentError, MessageError, PriorIndependenceError
 from transferbound.independence.check import check_independence
 from transferbound.priors import Prior
-from transferbound.report.card import check_card
-from transferbound.report.summary import prior_label, warnings
-from transferbound.wording import confidence_text, percent_up
+from transferbound.report.card_check import check_card
+from transferbound.verification.compare import compare, differs
+from transferbound.verification.recorded import (
+    data_as_recorded,
+    load_as_recorded,
+    notes_on,
+    prior_as_recorded,
+    recorded_corpus,
+)
+from transferbound.verification.verdict import Verdict
 
-__all__ = ["Verdict", "check_certificate", "compare", "verify"]
-
-_RELATIVE = 1e-9
-"""Floats are recomputed to this relative difference: libraries' logarithms differ in their last digits."""
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """What came of checking a certificate.
-
-    Attributes:
-        holds: whether every statement was recomputed and agreed.
-        problems: one line for each that did not, naming it.
-        certificate: what was checked.
-        errors: the errors counted anew, or None where it did not come to that.
-        notes: what was taken on the certificate's word.
-    """
-
-    holds: bool
-    problems: tuple[str, ...]
-    certificate: Certificate
-    errors: int | None = None
-    notes: tuple[str, ...] = ()
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain data, for JSON."""
-        content = self.certificate.content
-        keys = ("risk_bound", "confidence", "n", "errors", "message_bits")
-        return {
-            "holds": self.holds,
-            "problems": list(self.problems),
-            "warnings": warnings(self.certificate.content),
-            "notes": list(self.notes),
-            "data_dependent_prior": content["independence"]["data_dependent"],
-            "errors_counted": self.errors,
-            **{key: content[key] for key in keys},
-        }
-
-    def text(self) -> str:
-        """The verdict, for a terminal."""
-        if not self.holds:
-            return "\n".join(["DOES NOT HOLD", *(f"- {line}" for line in self.problems)])
-        content = self.certificate.content
-        lines = [
-            f"HOLDS: error on new data at most {percent_up(content['risk_bound'])} with "
-            f"{confidence_text(content['confidence'])} confidence; {self.errors:,} errors counted anew, "
-            f"{content['message_bits']:.1f} bits"
-        ]
-        lines.append(f"- {prior_label(content)}")
-        lines += [f"- WARNING: {line}" for line in warnings(content)]
-        if self.certificate.is_vacuous:
-            lines.append("- the bound is vacuous: no better than guessing")
-        return "\n".join(lines + [f"- {line}" for line in self.notes])
+__all__ = ["check_certificate", "verify"]
 
 
 def verify(
@@ -108,20 +63,20 @@ def verify(
         return Verdict(False, tuple(problems), certificate)
     prior = None if prior == content["prior"]["id"] else prior
     dataset = None if dataset == content["dataset"]["id"] else dataset
-    corpus = _corpus(content, pretraining_data)
+    corpus = recorded_corpus(content, pretraining_data)
     checkpoint = Prior.from_pretrained(
         prior or content["prior"]["id"], revision=None if prior else content["prior"]["revision"]
     )
     if checkpoint.fingerprint != content["prior"]["sha256"]:
-        line = _differs("prior.sha256", content["prior"]["sha256"], checkpoint.fingerprint)
+        line = differs("prior.sha256", content["prior"]["sha256"], checkpoint.fingerprint)
         return Verdict(False, (line,), certificate)
     stated_test, stated_part = content["evaluation"]["test"], content["independence"]["prior_split"]
     verdict = check_certificate(
         certificate,
         checkpoint,
-        _load(content, dataset, content["dataset"]["split"]),
-        test=None if stated_test is None else _load(content, dataset, stated_test["split"]),
-        prior_split=None if stated_part is None else _load(content, dataset, stated_part["split"]),
+        load_as_recorded(content, dataset, content["dataset"]["split"]),
+        test=None if stated_test is None else load_as_recorded(content, dataset, stated_test["split"]),
+        prior_split=None if stated_part is None else load_as_recorded(content, dataset, stated_part["split"]),
         pretraining=corpus,
         prior_elsewhere=prior is not None,
         data_elsewhere=dataset is not None,
@@ -167,9 +122,9 @@ def check_certificate(
     problems = _message_problems(certificate)
     if problems:
         return Verdict(False, tuple(problems), certificate)
-    named = _as_recorded(checkpoint, content["prior"]) if prior_elsewhere else checkpoint
-    rows = _data_as_recorded(data, content["dataset"]) if data_elsewhere else data
-    part = _data_as_recorded(prior_split, content["dataset"]) if data_elsewhere else prior_split
+    named = prior_as_recorded(checkpoint, content["prior"]) if prior_elsewhere else checkpoint
+    rows = data_as_recorded(data, content["dataset"]) if data_elsewhere else data
+    part = data_as_recorded(prior_split, content["dataset"]) if data_elsewhere else prior_split
     try:
         independence, lines = _independence(named, checkpoint, rows, part, pretraining, content)
         problems += lines
@@ -193,54 +148,13 @@ def check_certificate(
         return Verdict(False, (f"a stated value is out of range: {error}",), certificate)
     problems += compare({key: value for key, value in content.items() if key != "unverified"}, computed)
     problems += _test_problems(test, data, prior_split)
-    notes = _notes(checkpoint, content, prior_elsewhere, data_elsewhere)
+    notes = notes_on(checkpoint, content, prior_elsewhere, data_elsewhere)
     if pretraining is not None:
         notes.append(
             f"the pretraining data was read from another place; that {pretraining.name} holds the same rows was not "
             "checked"
         )
     return Verdict(not problems, tuple(problems), certificate, computed["errors"], tuple(notes))
-
-
-def compare(stated: Any, computed: Any, path: str = "") -> list[str]:
-    """Every place in which two pieces of plain data differ, a line each."""
-    if isinstance(stated, dict) and isinstance(computed, dict):
-        found = []
-        for key in [*stated, *(k for k in computed if k not in stated)]:
-            inner = f"{path}.{key}" if path else str(key)
-            if key not in computed:
-                found.append(f"{inner} is stated but has no meaning here")
-            elif key not in stated:
-                found.append(f"{inner} is missing")
-            else:
-                found += compare(stated[key], computed[key], inner)
-        return found
-    if isinstance(stated, list) and isinstance(computed, list) and len(stated) == len(computed):
-        return [
-            line
-            for place, (a, b) in enumerate(zip(stated, computed, strict=True))
-            for line in compare(a, b, f"{path}[{place}]")
-        ]
-    return [] if _same(stated, computed) else [_differs(path, stated, computed)]
-
-
-def _same(stated: Any, computed: Any) -> bool:
-    if isinstance(stated, bool) or isinstance(computed, bool):
-        return stated is computed
-    if isinstance(stated, int) and isinstance(computed, int):
-        return stated == computed
-    if isinstance(stated, float | int) and isinstance(computed, float | int):
-        return math.isclose(stated, computed, rel_tol=_RELATIVE, abs_tol=0.0)
-    return type(stated) is type(computed) and bool(stated == computed)
-
-
-def _differs(path: str, stated: Any, computed: Any) -> str:
-    return f"{path} is stated as {_short(stated)}, computed as {_short(computed)}"
-
-
-def _short(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 80 else text[:77] + "..."
 
 
 def _message_problems(certificate: Certificate) -> list[str]:
@@ -250,7 +164,7 @@ def _message_problems(certificate: Certificate) -> list[str]:
         return []
     if 8 * len(message) != stated["file_bits"]:
         return [f"offset.bin has {8 * len(message)} bits, message.file_bits says {stated['file_bits']}"]
-    return [_differs("message.sha256", stated["sha256"], digest)]
+    return [differs("message.sha256", stated["sha256"], digest)]
 
 
 def _test_problems(
@@ -260,56 +174,6 @@ def _test_problems(
     if test is None or not any(split.shared_rows(test) for split in seen):
         return []
     return [f"evaluation.test.split {test.split} holds rows that were trained on"]
-
-
-def _load(content: dict[str, Any], dataset: str | None, split: str) -> LabelledData:
-    stated = content["dataset"]
-    columns = stated["columns"]
-    images = columns.get("image") or [None]
-    return LabelledData.load(
-        dataset or stated["id"],
-        split=split,
-        config=stated["config"],
-        revision=None if dataset else stated["revision"],
-        image_column=images[0],
-        text_columns=columns.get("text"),
-        label_column=columns["label"],
-        group_column=columns["group"],
-        num_classes=None if stated["classes_from"] == "features" else len(stated["class_names"]),
-    )
-
-
-def _as_recorded(checkpoint: Prior, stated: dict[str, Any]) -> Prior:
-    """The checkpoint under its recorded name, with what its recorded card said."""
-    named = copy.copy(checkpoint)
-    named.name, named.revision = stated["id"], stated["revision"]
-    named.provenance, named.licence = stated["provenance"], stated["licence"]
-    return named
-
-
-def _corpus(content: dict[str, Any], elsewhere: str | None) -> Examples | None:
-    """The pretraining data from where it is now, under its recorded name; None where it is still there."""
-    stated = content["independence"]["checked"]["pretraining_data"]
-    if elsewhere is None or (stated is not None and elsewhere == stated.get("id")):
-        return None
-    if stated is None:
-        raise ArgumentError(
-            f"pretraining data {elsewhere!r} is given, but the certificate states none; leave it out"
-        )
-    found = Examples.open(elsewhere, split=str(stated.get("split")))
-    return replace(found, name=str(stated.get("id")))
-
-
-_Data = TypeVar("_Data", LabelledData, None, LabelledData | None)
-
-
-def _data_as_recorded(data: _Data, stated: dict[str, Any]) -> _Data:
-    if data is None:
-        return data
-    named = copy.copy(data)
-    for here, there in (("name", "id"), ("revision", "revision"), ("config", "config")):
-        object.__setattr__(named, here, stated[there])
-    return named
 
 
 def _independence(
@@ -345,23 +209,3 @@ def _independence(
         for item in found
         if item["message"] not in known
     ]
-
-
-def _notes(
-    checkpoint: Prior, content: dict[str, Any], prior_elsewhere: bool, data_elsewhere: bool
-) -> list[str]:
-    """What was taken on the certificate's word."""
-    notes = []
-    if prior_elsewhere:
-        notes.append(
-            f"the checkpoint was read from {checkpoint.name}; that {content['prior']['id']} holds the same "
-            "tensors was not checked"
-        )
-        if checkpoint.provenance != content["prior"]["provenance"]:
-            notes.append("the card of that checkpoint says other things than prior.provenance")
-    if data_elsewhere:
-        notes.append(
-            f"the data was read from another place; that {content['dataset']['id']} holds the same rows was "
-            "not checked"
-        )
-    return notes

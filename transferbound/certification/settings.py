@@ -1,0 +1,84 @@
+"""What a certificate is asked for: the settings of ``certify``, their defaults, and the header they make."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from transferbound.data.labelled import LabelledData
+from transferbound.finetune import FinetuneSettings
+from transferbound.message import DIMS, INPUT_SIZES, Header
+from transferbound.predictor import header_for
+from transferbound.priors import Prior
+from transferbound.subspace import SubspaceConfig
+
+__all__ = ["DEFAULT_HEAD_SCALE", "CertifySettings", "default_dim", "default_input_size", "header_of"]
+
+DEFAULT_HEAD_SCALE = 8
+"""A new head starts from zero and has the longest way to go: its part of the offset counts 16-fold."""
+
+
+@dataclass(frozen=True)
+class CertifySettings:
+    """What ``certify`` does beside finetuning. All that the decoder needs of it is paid for in the message.
+
+    Attributes:
+        subspace: kind, d and seed of P; None: kind "film" with :func:`default_dim` coordinates and
+            ``DEFAULT_HEAD_SCALE``.
+        levels: odd number of grid levels.
+        input_size: image side in pixels or most tokens; 0: the checkpoint's own; None: the checkpoint's own
+            for text, :func:`default_input_size` for images.
+        head_seed: 0: a new head starts from zero; else the seed of its random start.
+        candidate, candidates: this run is variant ``candidate`` of ``candidates`` declared in advance.
+        confidence: 1 - delta, fixed before training.
+        restart: throw away an unfinished run of the same output folder.
+        cache_features: where the subspace touches the head or the last blocks alone, compute what enters them once,
+            keep it in the cache folder, and train on that (:mod:`transferbound.features`).
+        search: what :mod:`transferbound.certification.search` tried before it chose these settings; recorded
+            under ``unverified.training``.
+    """
+
+    subspace: SubspaceConfig | None = None
+    levels: int = 3
+    input_size: int | None = None
+    head_seed: int = 0
+    candidate: int = 0
+    candidates: int = 1
+    confidence: float = 0.95
+    restart: bool = False
+    cache_features: bool = True
+    finetune: FinetuneSettings = field(default_factory=FinetuneSettings)
+    search: dict[str, Any] | None = field(default=None, hash=False)
+
+
+def default_dim(n: int) -> int:
+    """The number of coordinates where the user names none: a declared one, a tenth of n, from 100 to 2000."""
+    return min(DIMS, key=lambda dim: abs(dim - min(max(n / 10, 100), 2000)))
+
+
+def default_input_size(prior: Prior, data: LabelledData) -> int:
+    """Small images are not blown up to the checkpoint's full size, which would cost time and tell nothing.
+
+    The first declared size that is at least 1.4 times the side of the first image; 0, the checkpoint's own, if
+    that is not smaller, and for text. The message pays for the choice like for any other.
+    """
+    if data.modality != "image":
+        return 0
+    side = 1.4 * max(next(data.images()).size)
+    size = next((size for size in INPUT_SIZES if size >= side), prior.input_size)
+    return size if size < prior.input_size else 0
+
+
+def header_of(settings: CertifySettings, prior: Prior, data: LabelledData) -> Header:
+    """What a message of these settings says beside its integers; the lattice step is known after training."""
+    config = settings.subspace or SubspaceConfig(
+        kind="film", dim=default_dim(data.n_units), head_scale=DEFAULT_HEAD_SCALE
+    )
+    return header_for(
+        config,
+        levels=settings.levels,
+        input_size=default_input_size(prior, data) if settings.input_size is None else settings.input_size,
+        head_seed=settings.head_seed,
+        candidate=settings.candidate,
+        candidates=settings.candidates,
+    )

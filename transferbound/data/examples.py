@@ -1,0 +1,142 @@
+"""``Examples``: rows of images or texts, labelled or not, as ``datasets`` reads them from the Hub or from a folder."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from transferbound.data._columns import choose_inputs
+from transferbound.data._slices import RowRange
+from transferbound.data._source import open_split
+from transferbound.errors import DataError
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+
+__all__ = ["Examples"]
+
+_BATCH = 1000
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Rows of images or texts, labelled or not. Make one with :meth:`open`.
+
+    Attributes:
+        name, config, revision, split: where it came from; ``revision`` is a commit where one is known, ``split``
+            may be slices, as in ``train[:50%]``.
+        ranges: the rows of each split that are meant, in order.
+        modality: ``image`` or ``text``.
+        columns: the columns read: ``{"image" or "text": [...], "label": ..., "group": ...}``.
+    """
+
+    name: str
+    config: str | None
+    revision: str | None
+    split: str
+    modality: str
+    columns: dict[str, Any]
+    ranges: tuple[RowRange, ...]
+    _table: Any = field(repr=False)
+
+    @classmethod
+    def open(
+        cls,
+        name: str,
+        *,
+        split: str = "train",
+        config: str | None = None,
+        revision: str | None = None,
+        image_column: str | None = None,
+        text_columns: str | Sequence[str] | None = None,
+    ) -> Examples:
+        """Open one split without asking for labels: pretraining data to compare with, say.
+
+        Raises:
+            DataError: unknown data set, configuration, split or column; no rows.
+        """
+        source = open_split(name, config=config, split=split, revision=revision)
+        modality, inputs = choose_inputs(source.table, name, image_column, text_columns, set())
+        columns = {modality: list(inputs)}
+        return Examples(
+            name, source.config, source.revision, split, modality, columns, source.ranges, source.table
+        )
+
+    @property
+    def n(self) -> int:
+        """Number of rows."""
+        return int(self._table.num_rows)
+
+    @property
+    def is_pairs(self) -> bool:
+        """Whether each row holds two texts."""
+        return self.modality == "text" and len(self.columns["text"]) == 2
+
+    def texts(self) -> Iterator[tuple[list[str], list[str] | None]]:
+        """Batches of rows in order: the texts and, for pairs, the second texts.
+
+        Raises:
+            DataError: a row without text.
+        """
+        names = self.columns["text"]
+        table = self._table.select_columns(names)
+        for start in range(0, self.n, _BATCH):
+            batch = table[start : start + _BATCH]
+            for name in names:
+                for offset, value in enumerate(batch[name]):
+                    if not isinstance(value, str):
+                        raise DataError(
+                            f"the data set {self.name} has no text in column {name} of row "
+                            f"{start + offset} ({value!r}); drop the row"
+                        )
+            yield batch[names[0]], (batch[names[1]] if len(names) == 2 else None)
+
+    def images(self) -> Iterator[Image.Image]:
+        """Decoded images in order.
+
+        Raises:
+            DataError: a missing or undecodable image.
+        """
+        from transferbound.data._images import decode_images
+
+        return decode_images(self._table, self.columns["image"][0], self.name)
+
+    @property
+    def row_hashes(self) -> np.ndarray:
+        """uint8 [n, 32]: sha256 of each row's pixels or text, without its label."""
+        return self._summary[0]
+
+    @property
+    def is_greyscale(self) -> bool:
+        """Whether every image is of one channel."""
+        return self._summary[1]
+
+    def text_rows(self) -> Iterator[tuple[str, ...]]:
+        """The one or two texts of each row, in order."""
+        for first, second in self.texts():
+            yield from zip(first, second, strict=True) if second is not None else ((t,) for t in first)
+
+    @cached_property
+    def _summary(self) -> tuple[np.ndarray, bool]:
+        """Row hashes and whether all is grey, in one pass: decoding images is what costs."""
+        hashes = np.empty((self.n, 32), dtype=np.uint8)
+        grey = self.modality == "image"
+        for row, (content, mode) in enumerate(self._contents()):
+            hashes[row] = np.frombuffer(hashlib.sha256(content).digest(), dtype=np.uint8)
+            grey = grey and mode == "L"
+        return hashes, grey
+
+    def _contents(self) -> Iterator[tuple[bytes, str]]:
+        if self.modality == "text":
+            for parts in self.text_rows():
+                yield "\x1e".join(parts).encode("utf-8", errors="surrogatepass"), "text"
+        else:
+            for image in self.images():
+                head = f"{image.mode}\0{image.size[0]}x{image.size[1]}\0".encode()
+                yield head + image.tobytes(), image.mode

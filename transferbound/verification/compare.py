@@ -1,0 +1,52 @@
+"""Two pieces of plain data, stated and computed: every place where they differ."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+__all__ = ["compare", "differs"]
+
+_RELATIVE = 1e-9
+"""Floats are recomputed to this relative difference: libraries' logarithms differ in their last digits."""
+
+
+def compare(stated: Any, computed: Any, path: str = "") -> list[str]:
+    """Every place in which two pieces of plain data differ, a line each."""
+    if isinstance(stated, dict) and isinstance(computed, dict):
+        found = []
+        for key in [*stated, *(k for k in computed if k not in stated)]:
+            inner = f"{path}.{key}" if path else str(key)
+            if key not in computed:
+                found.append(f"{inner} is stated but has no meaning here")
+            elif key not in stated:
+                found.append(f"{inner} is missing")
+            else:
+                found += compare(stated[key], computed[key], inner)
+        return found
+    if isinstance(stated, list) and isinstance(computed, list) and len(stated) == len(computed):
+        return [
+            line
+            for place, (a, b) in enumerate(zip(stated, computed, strict=True))
+            for line in compare(a, b, f"{path}[{place}]")
+        ]
+    return [] if _same(stated, computed) else [differs(path, stated, computed)]
+
+
+def _same(stated: Any, computed: Any) -> bool:
+    if isinstance(stated, bool) or isinstance(computed, bool):
+        return stated is computed
+    if isinstance(stated, int) and isinstance(computed, int):
+        return stated == computed
+    if isinstance(stated, float | int) and isinstance(computed, float | int):
+        return math.isclose(stated, computed, rel_tol=_RELATIVE, abs_tol=0.0)
+    return type(stated) is type(computed) and bool(stated == computed)
+
+
+def differs(path: str, stated: Any, computed: Any) -> str:
+    return f"{path} is stated as {_short(stated)}, computed as {_short(computed)}"
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 80 else text[:77] + "..."

@@ -1,0 +1,61 @@
+"""What came of checking a certificate."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from transferbound.certificate.certificate import Certificate
+from transferbound.report.summary import prior_label, warnings
+from transferbound.wording import confidence_text, percent_up
+
+__all__ = ["Verdict"]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What came of checking a certificate.
+
+    Attributes:
+        holds: whether every statement was recomputed and agreed.
+        problems: one line for each that did not, naming it.
+        certificate: what was checked.
+        errors: the errors counted anew, or None where it did not come to that.
+        notes: what was taken on the certificate's word.
+    """
+
+    holds: bool
+    problems: tuple[str, ...]
+    certificate: Certificate
+    errors: int | None = None
+    notes: tuple[str, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data, for JSON."""
+        content = self.certificate.content
+        keys = ("risk_bound", "confidence", "n", "errors", "message_bits")
+        return {
+            "holds": self.holds,
+            "problems": list(self.problems),
+            "warnings": warnings(self.certificate.content),
+            "notes": list(self.notes),
+            "data_dependent_prior": content["independence"]["data_dependent"],
+            "errors_counted": self.errors,
+            **{key: content[key] for key in keys},
+        }
+
+    def text(self) -> str:
+        """The verdict, for a terminal."""
+        if not self.holds:
+            return "\n".join(["DOES NOT HOLD", *(f"- {line}" for line in self.problems)])
+        content = self.certificate.content
+        lines = [
+            f"HOLDS: error on new data at most {percent_up(content['risk_bound'])} with "
+            f"{confidence_text(content['confidence'])} confidence; {self.errors:,} errors counted anew, "
+            f"{content['message_bits']:.1f} bits"
+        ]
+        lines.append(f"- {prior_label(content)}")
+        lines += [f"- WARNING: {line}" for line in warnings(content)]
+        if self.certificate.is_vacuous:
+            lines.append("- the bound is vacuous: no better than guessing")
+        return "\n".join(lines + [f"- {line}" for line in self.notes])
