@@ -19,7 +19,7 @@ from transferbound.bounds.confidence import failure_probability
 from transferbound.certificate.certificate import Certificate
 from transferbound.certificate.schema import check_content
 from transferbound.certificate.statement import make_statement
-from transferbound.data.encoded import encode as encode_data
+from transferbound.data.encode import encode as encode_data
 from transferbound.errors import TransferboundError
 from transferbound.message import Header
 from transferbound.message.stream import decode, encode
