@@ -31,7 +31,7 @@ from transferbound import (
 )
 from transferbound.certificate import statement
 from transferbound.certificate.certificate import Certificate
-from transferbound.certification import certify as certification
+from transferbound.certification import training
 from transferbound.data.encoded import EncodedImages
 from transferbound.errors import DataError, PriorIndependenceError, SubspaceError
 from transferbound.finetune import Finetuner
@@ -189,9 +189,9 @@ def test_a_seed_that_the_message_does_not_name(
     run: Callable[..., Certificate], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The best of many seeds, with the message saying seed 0: cheaper, and decoded to something else."""
-    original = certification.encode_message
+    original = training.encode_message
     monkeypatch.setattr(
-        certification, "encode_message", lambda header, *rest: original(replace(header, seed=0), *rest)
+        training, "encode_message", lambda header, *rest: original(replace(header, seed=0), *rest)
     )
     count_with(monkeypatch, lambda predictor, model: model, trained_model(monkeypatch))
     run()

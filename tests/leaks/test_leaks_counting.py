@@ -132,6 +132,7 @@ def test_an_entropy_estimate_in_place_of_a_code(
     run: Callable[..., Certificate], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
+        statement,
         "message_bits",
         lambda header, integers, contexts: statement.empirical_entropy_bits(integers),
     )
