@@ -6,7 +6,6 @@ function of the checkpoint and of the lists below; no image is read.
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from _run.recipe import Options
 from timm.models import save_for_hf
 
 from transferbound import Prior
+from transferbound.priors.checkpoint.write import new_checkpoint
 
 BASE = "timm/tf_efficientnet_lite0.in1k"
 _IMAGENET_CLASSES = 1000
@@ -88,10 +88,7 @@ def _write(base: Prior, classes: Classes, target: Path) -> None:
     with torch.no_grad():
         head.weight.copy_(length * means / means.norm(dim=1, keepdim=True))
         head.bias.copy_(torch.stack([bias[row].mean() for row in rows]))
-    partial = target.with_name(target.name + ".partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    save_for_hf(network, str(partial), safe_serialization=True)
     first, *_, last = classes
     card = _CARD.format(base=BASE, architecture=base.architecture, first=first, last=last)
-    (partial / "README.md").write_text(card, encoding="utf-8")
-    partial.rename(target)
+    with new_checkpoint(target, card) as partial:
+        save_for_hf(network, str(partial), safe_serialization=True)

@@ -7,8 +7,6 @@ No row of a task takes part.
 
 from __future__ import annotations
 
-import json
-import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,13 +15,15 @@ import datasets
 import numpy as np
 import torch
 from _run.recipe import Options
-from safetensors.torch import save_file
 from torch import nn
 from tqdm import tqdm
 from transformers import AutoModel, AutoTokenizer
 
 from _priors import reviews
 from transferbound.data.examples import Examples
+from transferbound.priors import principal
+from transferbound.priors.checkpoint.write import new_checkpoint, write_tensors
+from transferbound.storage.files import write_json
 
 BASE = "sentence-transformers/all-MiniLM-L6-v2"
 SOURCE = "stanfordnlp/imdb"
@@ -193,11 +193,8 @@ def _components(
         _pooled(network, tokenizer, ordered[i : i + _BATCH])
         for i in tqdm(starts, desc="components", unit="batch")
     ]
-    features = torch.cat(parts).double()
-    mean = features.mean(0)
-    values, vectors = torch.linalg.eigh(torch.cov((features - mean).T))
-    leading = vectors[:, -count:].flip(1) / values[-count:].flip(0).sqrt()
-    return {"linear.weight": leading.T.float().contiguous(), "linear.bias": -(mean @ leading).float()}
+    weight, bias = principal(torch.cat(parts), count)
+    return {"linear.weight": weight, "linear.bias": bias}
 
 
 def _write_rows(target: Path, texts: Sequence[str]) -> None:
@@ -222,27 +219,20 @@ def _card(dense: dict[str, torch.Tensor], phrases: int, sentences: int, digest: 
 def _write(
     target: Path, network: nn.Module, tokenizer: object, dense: dict[str, torch.Tensor], card: str
 ) -> None:
-    partial = target.with_name(target.name + ".partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
-    network.save_pretrained(partial)
-    tokenizer.save_pretrained(partial)
+    components, width = dense["linear.weight"].shape
+    identity = "torch.nn.modules.linear.Identity"
+    shape = {"in_features": width, "out_features": components, "bias": True, "activation_function": identity}
+    pooling = {"word_embedding_dimension": width, "pooling_mode_mean_tokens": True}
     modules = [("", "Transformer"), ("1_Pooling", "Pooling"), ("2_Dense", "Dense")]
     layout = [
         {"idx": i, "name": str(i), "path": path, "type": f"sentence_transformers.models.{kind}"}
         for i, (path, kind) in enumerate(modules)
     ]
-    components, width = dense["linear.weight"].shape
-    identity = "torch.nn.modules.linear.Identity"
-    shape = {"in_features": width, "out_features": components, "bias": True, "activation_function": identity}
-    pooling = {"word_embedding_dimension": width, "pooling_mode_mean_tokens": True}
-    for path, content in (
-        ("modules.json", layout),
-        ("1_Pooling/config.json", pooling),
-        ("2_Dense/config.json", shape),
-    ):
-        (partial / path).parent.mkdir(exist_ok=True)
-        (partial / path).write_text(json.dumps(content, indent=2), encoding="utf-8")
-    save_file(dense, str(partial / "2_Dense" / "model.safetensors"), metadata={"format": "pt"})
-    (partial / "README.md").write_text(card, encoding="utf-8")
-    partial.rename(target)
+    with new_checkpoint(target, card) as partial:
+        network.save_pretrained(partial)
+        tokenizer.save_pretrained(partial)
+        write_json(partial / "modules.json", layout)
+        for path, content in (("1_Pooling", pooling), ("2_Dense", shape)):
+            (partial / path).mkdir()
+            write_json(partial / path / "config.json", content)
+        write_tensors(partial / "2_Dense" / "model.safetensors", dense)

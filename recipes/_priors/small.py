@@ -9,10 +9,10 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from _priors.checkpoint import write_checkpoint
 from transferbound import LabelledData, Prior
 from transferbound.data.encode import encode
 from transferbound.priors import export_random
+from transferbound.priors.checkpoint.write import write_checkpoint
 
 #: The declared variants of a recipe that starts from these networks: an architecture and a seed of its start. Each
 #: message pays log2 of their number. All that was tried by hand on these data sets is in the list; the "tried" ones are

@@ -15,10 +15,10 @@ import torch
 from _run.recipe import Options
 from tqdm import tqdm
 
-from _priors.checkpoint import write_checkpoint
 from transferbound import LabelledData, Prior
 from transferbound.data.encode import encode
-from transferbound.priors import ImagePreprocessing
+from transferbound.priors import ImagePreprocessing, principal
+from transferbound.priors.checkpoint.write import write_checkpoint
 
 BASE = "timm/tf_efficientnet_lite0.in1k"
 _IMAGENET_CLASSES, _ROWS, _QUICK_ROWS, _BATCH = 1000, 8_000, 500, 50
@@ -85,18 +85,6 @@ def cut_short(
         return str(target)
 
     return write
-
-
-def principal(maps: torch.Tensor, count: int, power: float) -> tuple[torch.Tensor, torch.Tensor]:
-    """Weight [count, F] and bias [count] of the linear layer that gives the leading components of ``maps`` [N, F]."""
-    maps = maps.double()
-    mean = maps.mean(0)
-    values, vectors = torch.linalg.eigh(torch.cov((maps - mean).T))
-    deviations = values[-count:].flip(0).sqrt()
-    wanted = deviations**power
-    wanted /= wanted.square().mean().sqrt()
-    weight = (vectors[:, -count:].flip(1) * (wanted / deviations)).T
-    return weight.float(), -(weight @ mean).float()
 
 
 def _network(base: Prior, arguments: dict[str, object]) -> torch.nn.Module:

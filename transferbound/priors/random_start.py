@@ -6,7 +6,6 @@ training data in view, the message pays for it: see ``candidate`` and ``candidat
 
 from __future__ import annotations
 
-import json
 import math
 import os
 from pathlib import Path
@@ -15,12 +14,11 @@ from typing import Any
 import numpy as np
 import timm
 import torch
-from safetensors.torch import save_file
 
 from transferbound.errors import PriorError
 from transferbound.priors.architectures import small  # noqa: F401  (registers the small networks with timm)
 from transferbound.priors.backends.backend import quiet_construction
-from transferbound.storage.folders import new_folder
+from transferbound.priors.checkpoint.write import write_checkpoint
 from transferbound.streams import GAUSSIAN_STD, gaussian_integers
 
 __all__ = ["export_random"]
@@ -88,13 +86,10 @@ def export_random(
             "classifier": classifier,
         },
     }
-    parameters = sum(value.numel() for value in tensors.values())
-    with new_folder(Path(folder)) as partial:
-        save_file(tensors, str(partial / "model.safetensors"), metadata={"format": "pt"})
-        (partial / "config.json").write_text(json.dumps(config, indent=2), encoding="utf-8")
-        card = _CARD.format(architecture=architecture, seed=seed, parameters=parameters)
-        (partial / "README.md").write_text(card, encoding="utf-8")
-    return Path(folder)
+    card = _CARD.format(
+        architecture=architecture, seed=seed, parameters=sum(value.numel() for value in tensors.values())
+    )
+    return write_checkpoint(Path(folder), tensors, config, card)
 
 
 def _network(architecture: str, num_classes: int, channels: int) -> torch.nn.Module:
