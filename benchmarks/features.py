@@ -1,6 +1,6 @@
 """Time of each epoch where only the head or the last blocks are trained: EfficientNet-Lite0 on MNIST images.
 
-    python benchmarks/features.py [--touched head,blocks] [--input-sizes 40,224] [--epochs 3] [--threads N]
+    python benchmarks/features.py [--trainable head,blocks] [--input-sizes 40,224] [--epochs 3] [--threads N]
         [--json FILE]
 
 The first epoch includes the pass that computes the features; "found" is the first epoch of a second run, which
@@ -101,9 +101,9 @@ def epochs_of(finetuner: Finetuner, clock: Clock, steps: int | None = None) -> l
 
 
 def measure(
-    prior: Prior, data: LabelledData, size: int, touched: str, options: argparse.Namespace
+    prior: Prior, data: LabelledData, size: int, trainable: str, options: argparse.Namespace
 ) -> dict[str, Any]:
-    config = CONFIGS[touched]
+    config = CONFIGS[trainable]
     encoded = encode(prior.preprocessing(size), data, progress=False)
     data.row_hashes  # noqa: B018 - hashing the images is part of loading
     how = {"epochs": options.epochs, "batch_size": options.batch_size}
@@ -117,7 +117,7 @@ def measure(
     (some,) = epochs_of(plain, clock, steps=2 + steps)
     each = {key: value * plain.per_epoch / steps for key, value in some.items()}
     row: dict[str, Any] = {
-        "touched": touched,
+        "trainable": trainable,
         "input_size": size,
         "cold": cold,
         "found": warm,
@@ -137,12 +137,12 @@ def show(row: dict[str, Any]) -> None:
         times = " ".join(f"{column[key]:9.3f}" for column in columns)
         ratio = row[f"first_over_second_{key}"]
         more = f"{ratio:9.1f} {row[f'plain_over_later_{key}']:9.1f}"
-        print(f"{row['touched']:7} {row['input_size']:5d} {key[:-2]:5} {times} {more}", flush=True)
+        print(f"{row['trainable']:9} {row['input_size']:5d} {key[:-2]:5} {times} {more}", flush=True)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("--touched", default="head,blocks", help="head, blocks or both")
+    parser.add_argument("--trainable", default="head,blocks", help="head, blocks or both")
     parser.add_argument("--input-sizes", default="40,224", help="image sides, separated by commas")
     parser.add_argument("--epochs", type=int, default=3, help="at least 2")
     parser.add_argument("--batch-size", type=int, default=32)
@@ -152,7 +152,7 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     print(
-        f"{'touched':7} {'size':>5} {'time':5} {'first s':>9} {'second s':>9} {'found s':>9} {'plain s':>9} "
+        f"{'trainable':9} {'size':>5} {'time':5} {'first s':>9} {'second s':>9} {'found s':>9} {'plain s':>9} "
         f"{'1st/2nd':>9} {'plain/lat':>9}"
     )
     rows = []
@@ -161,8 +161,8 @@ def main() -> None:
         prior = Prior.from_pretrained(str(export_efficientnet_lite0(Path(folder) / "prior")))
         data = LabelledData.load(str(export_mnist5000(Path(folder) / "data")))
         for size in map(int, options.input_sizes.split(",")):
-            for touched in options.touched.split(","):
-                rows.append(measure(prior, data, size, touched, options))
+            for trainable in options.trainable.split(","):
+                rows.append(measure(prior, data, size, trainable, options))
                 show(rows[-1])
     if options.json:
         about = {"torch": torch.__version__, "machine": platform.machine(), "threads": options.threads}

@@ -279,7 +279,7 @@ MISFITS = {
     "an image of no size": Header("film", 12, input_size=3),
     "an image of 65,536 pixels a side": Header("film", 12, input_size=65_536),
     "more coordinates than parameters": Header("hashed", 180_000),
-    "more coordinates than the kind touches": Header("film", 20_000),
+    "more coordinates than the kind trains": Header("film", 20_000),
     "a dense projection of billions of entries": Header("dense", 100_000),
     "a rank beyond every matrix": Header("lora", 100, rank=1024),
     "modules that are not there": Header("modules", 10, modules="no.such.module*"),

@@ -158,7 +158,7 @@ def test_another_prior_order_or_size_does_not_hit(
 
 
 @pytest.mark.parametrize("kind", ["film", "hashed", "kron", "head+film"])
-def test_subspaces_that_touch_more_train_on_the_data(
+def test_subspaces_that_train_more_train_on_the_data(
     cache: Path, prior: Prior, data: LabelledData, kind: str
 ) -> None:
     with counted_rows() as rows:

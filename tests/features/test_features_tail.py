@@ -1,4 +1,4 @@
-"""Cached features of subspaces that touch the last blocks: the model's own logits and gradients, nothing patched."""
+"""Cached features of subspaces that train the last blocks: the model's own logits and gradients, nothing patched."""
 
 from __future__ import annotations
 

@@ -267,8 +267,8 @@ def test_the_optimizer_gets_the_coordinates_and_the_step_alone(
     def look(self: Finetuner) -> Any:
         seen.append([p for group in self.optimizer.param_groups for p in group["params"]])
         asking = [p for p in self.model.parameters() if p.requires_grad]
-        touched = {id(p) for p in self.model._touched}
-        assert {id(p) for p in asking} - touched == {id(p) for p in seen[-1]}
+        trainable = {id(p) for p in self.model._trainable}
+        assert {id(p) for p in asking} - trainable == {id(p) for p in seen[-1]}
         return original(self)
 
     monkeypatch.setattr(Finetuner, "run", look)

@@ -139,7 +139,7 @@ def test_half_precision_and_double():
     )
 
 
-def test_any_integer_container_and_untouched_parameters():
+def test_any_integer_container_and_frozen_parameters():
     config = CONFIGS["film"]
     q = integers(config.dim)
     expected = digest(decoded(config))

@@ -49,14 +49,14 @@ def offset_function(config, layout, projection):
         return specs[i].scale * norm * (head if specs[i].role == "head" else 1.0)
 
     def hashed(kind, dim):
-        touched = next(t for t in getattr(projection, "terms", [projection]) if t.kind == kind).touched
+        trainable = next(t for t in getattr(projection, "terms", [projection]) if t.kind == kind).trainable
         # Kind "head" leaves the first of the classes as it is.
-        fixed = {i: specs[i].size // specs[i].shape[0] if kind == "head" else 0 for i in touched}
-        sizes = [specs[i].size - fixed[i] for i in touched]
+        fixed = {i: specs[i].size // specs[i].shape[0] if kind == "head" else 0 for i in trainable}
+        sizes = [specs[i].size - fixed[i] for i in trainable]
         matrix = hash_matrix(sizes, dim, config.seed, kind)
 
         def apply(w):
-            parts = dict(zip(touched, (matrix @ w).split(sizes), strict=True))
+            parts = dict(zip(trainable, (matrix @ w).split(sizes), strict=True))
             return {i: scale(i) * torch.cat([part.new_zeros(fixed[i]), part]) for i, part in parts.items()}
 
         return apply
@@ -104,10 +104,10 @@ def offset_function(config, layout, projection):
             for i, s in enumerate(specs)
             if s.role == "weight" and min(s.shape[0], s.size // s.shape[0]) > rank
         }
-        touched = sorted({*shapes, *(i for i, s in enumerate(specs) if s.role == "head")})
+        trainable = sorted({*shapes, *(i for i, s in enumerate(specs) if s.role == "head")})
         sizes = [
             n
-            for i in touched
+            for i in trainable
             for n in ((rank * shapes[i][1], shapes[i][0] * rank) if i in shapes else (specs[i].size,))
         ]
         matrix = hash_matrix(sizes, dim, config.seed, "lora")
@@ -115,7 +115,7 @@ def offset_function(config, layout, projection):
         def apply(w):
             parts = iter((matrix @ w).split(sizes))
             out = {}
-            for i in touched:
+            for i in trainable:
                 if i not in shapes:
                     out[i] = scale(i) * next(parts)
                     continue
@@ -235,10 +235,10 @@ def test_hashed_map_preserves_inner_products():
 def test_full_dimension_is_a_signed_permutation():
     net = small_net()
     layout = build_layout(net, HEAD)
-    largest = build_projection(SubspaceConfig("film", 1), layout).touched_size
+    largest = build_projection(SubspaceConfig("film", 1), layout).trainable_size
     projection = build_projection(SubspaceConfig("film", largest), layout)
     w = torch.arange(1.0, largest + 1, dtype=torch.float64)
-    seen = torch.cat([projection.exact(w, i)[0][2] for i in projection.touched]).abs()
+    seen = torch.cat([projection.exact(w, i)[0][2] for i in projection.trainable]).abs()
     assert torch.equal(seen.sort().values, w)
     with pytest.raises(SubspaceError, match=f"largest dim is {largest}"):
         build_projection(SubspaceConfig("film", largest + 1), layout)
@@ -249,7 +249,7 @@ def test_contexts_tell_terms_and_head_apart():
     config = SubspaceConfig("head+hashed", 60)
     contexts = build_projection(config, layout).contexts()
     assert contexts.tolist() == [1] * 30 + [2] * 30
-    film = build_projection(SubspaceConfig("film", 1), layout).touched_size
+    film = build_projection(SubspaceConfig("film", 1), layout).trainable_size
     contexts = build_projection(SubspaceConfig("film", film), layout).contexts()
     assert contexts.sum() == 16 * 5 + 5
     assert build_projection(SubspaceConfig("hashed", 50), layout).contexts().sum() == 0

@@ -75,7 +75,7 @@ def test_training_moves_the_coordinates_and_lowers_the_loss(name):
     model.check_buffers()
 
 
-def test_only_touched_parameters_ask_for_a_gradient():
+def test_only_trainable_parameters_ask_for_a_gradient():
     model = wrapped(CONFIGS["film"])
     asking = {n for n, p in model.model.named_parameters() if p.requires_grad}
     assert asking == {n for n, p in small_net().named_parameters() if p.ndim == 1 or n == "fc.weight"}
@@ -332,7 +332,7 @@ def test_writes_to_data_are_seen_and_unchanged_coordinates_cost_nothing(monkeypa
     assert not calls
     model.coordinates.data[0] += 1  # no version counter sees this
     model(x)
-    assert len(calls) == len(model._touched)
+    assert len(calls) == len(model._trainable)
 
 
 @pytest.mark.parametrize("how", ["deepcopy", "pickle", "torch.save"])
@@ -420,7 +420,7 @@ def test_the_hooks_do_not_keep_the_model_alive():
     assert parameter is not None
 
 
-def test_reduce_gradient_touches_only_the_coordinates():
+def test_reduce_gradient_reduces_only_the_coordinates():
     class Two:
         """Stands for two processes of which the other has gradient 3."""
 

@@ -161,7 +161,7 @@ def battery(name: str, kind: str) -> None:
     ):
         assert torch.equal(q, r), key
         moved += int(not torch.equal(q, before))
-    assert moved == len(subspace.projection.touched)
+    assert moved == len(subspace.projection.trainable)
     with torch.no_grad():
         exact, trained = logits_of(decoded, data), logits_of(subspace, data)
         assert torch.equal(exact, logits_of(again, data))
@@ -211,7 +211,7 @@ def gradient_of(name: str, kind: str, reentrant: bool | None) -> torch.Tensor:
 @pytest.mark.parametrize("reentrant", [True, False])
 @pytest.mark.parametrize("kind", ["film", "hashed"])
 def test_checkpointing_of_transformers(kind, reentrant):
-    """With untouched embeddings, reentrant checkpointing would drop the first block's gradient."""
+    """With frozen embeddings, reentrant checkpointing would drop the first block's gradient."""
     expected = gradient_of("gpt2", kind, None)
     got = gradient_of("gpt2", kind, reentrant)
     assert (got - expected).norm() < 1e-5 * expected.norm()

@@ -32,7 +32,7 @@ class CertifySettings:
         candidate, candidates: this run is variant ``candidate`` of ``candidates`` declared in advance.
         confidence: 1 - delta, fixed before training.
         restart: throw away an unfinished run of the same output folder.
-        cache_features: where the subspace touches the head or the last blocks alone, compute what enters them once,
+        cache_features: where the subspace trains the head or the last blocks alone, compute what enters them once,
             keep it in the cache folder, and train on that (:mod:`transferbound.features`).
         search: what :mod:`transferbound.certification.search` tried before it chose these settings; recorded
             under ``unverified.training``.

@@ -92,9 +92,9 @@ def cached_features(
 ) -> CachedFeatures | None:
     """The features of ``data`` from the cache, else computed and put there; None where this does not apply.
 
-    It applies where the subspace touches a last module alone that reads one vector an example, and where
-    the model can be cut before all that it touches: see :mod:`transferbound.features.find_tail`. Either is
-    tried out on some rows, with other values in what is touched.
+    It applies where the subspace trains a last module alone that reads one vector an example, and where
+    the model can be cut before all that it trains: see :mod:`transferbound.features.find_tail`. Either is
+    tried out on some rows, with other values in what is trainable.
 
     Args:
         model: on the accelerator's device; put into eval mode.
@@ -111,7 +111,7 @@ def cached_features(
     few = np.arange(min(_CHECKED, data.n))
     part = find_head(model, data, few, accelerator.device) or find_tail(model, data, few, accelerator.device)
     if not _agreed(accelerator, part):
-        _log.info("no features are cached: the model cannot be cut well before what the subspace touches")
+        _log.info("no features are cached: the model cannot be cut well before what the subspace trains")
         return None
     assert part is not None
     layout = part.layout

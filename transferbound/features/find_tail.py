@@ -1,4 +1,4 @@
-"""Where a model can be cut before the blocks that a subspace touches, so that the rest runs by itself."""
+"""Where a model can be cut before the blocks that a subspace trains, so that the rest runs by itself."""
 
 from __future__ import annotations
 
@@ -42,8 +42,8 @@ def find_tail(
     """The end of the model from the deepest module before which it can be cut; None if there is none.
 
     Candidates are the modules around the first one, in the order of a recorded forward pass, that owns a
-    touched parameter. Logits and gradient are compared with the whole model's on the rows ``few``, with
-    other values in all that is touched.
+    trainable parameter. Logits and gradient are compared with the whole model's on the rows ``few``, with
+    other values in all that is trainable.
     """
     # Whatever a foreign model raises here, it can still be trained as a whole.
     try:
@@ -72,11 +72,11 @@ def find_tail(
 
 
 def _owners(model: SubspaceModel) -> set[nn.Module]:
-    """The modules that hold a touched parameter themselves."""
+    """The modules that hold a trainable parameter themselves."""
     specs = model.projection.layout.specs
     parameters = dict(model.model.named_parameters())
-    touched = {id(parameters[specs[i].name]) for i in model.projection.touched}
-    return {m for m in model.model.modules() if any(id(p) in touched for p in m.parameters(recurse=False))}
+    trainable = {id(parameters[specs[i].name]) for i in model.projection.trainable}
+    return {m for m in model.model.modules() if any(id(p) in trainable for p in m.parameters(recurse=False))}
 
 
 class _Cuts:

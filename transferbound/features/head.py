@@ -24,12 +24,12 @@ _TOLERANCE = 1e-5  # of the head's output, against the model's
 def find_head(
     model: SubspaceModel, data: EncodedData, few: npt.NDArray[np.int64], device: torch.device
 ) -> Part | None:
-    """The module that holds all that the subspace touches, if the model's output is its output.
+    """The module that holds all that the subspace trains, if the model's output is its output.
 
     That is tried out on the rows ``few``, with other values in the module: a new head of zeros would agree
     with anything.
     """
-    name = _module_of_touched(model)
+    name = _module_of_trainable(model)
     if not name:
         return None
     network, head = model.model, model.model.get_submodule(name)
@@ -57,10 +57,10 @@ def find_head(
     return Part(name, head, layout, layout.even(before, few), lambda features, _: head(features), seconds)
 
 
-def _module_of_touched(model: SubspaceModel) -> str:
-    """Name of the module whose parameters are just those that the subspace touches; empty if there is none."""
+def _module_of_trainable(model: SubspaceModel) -> str:
+    """Name of the module whose parameters are just the trainable ones; empty if there is none."""
     specs = model.projection.layout.specs
-    names = [specs[i].name for i in model.projection.touched]
+    names = [specs[i].name for i in model.projection.trainable]
     common: list[str] = []
     for parts in zip(*(name.split(".")[:-1] for name in names), strict=False):
         if len(set(parts)) > 1:

@@ -20,7 +20,7 @@ __all__ = ["Part", "close", "first_inputs_of", "other_values"]
 
 @dataclass(frozen=True)
 class Part:
-    """What the subspace touches and all that follows it.
+    """What the subspace trains and all that follows it.
 
     Attributes:
         name: of the place in the model and of the file's layout, for the file's fingerprint.

@@ -27,7 +27,7 @@ _ELSEWHERE = 30  # times as much on accelerators, whose convolutions may round t
 
 
 class Trial:
-    """The whole model's logits and gradient on the rows ``few``, with other values in all that is touched.
+    """The whole model's logits and gradient on the rows ``few``, with other values in all that is trainable.
 
     Attributes:
         seconds: of one example's forward pass.
@@ -45,7 +45,7 @@ class Trial:
         self._few, self._n, self._lengths = few, data.n, data.lengths
         self._slack = 1 if device.type == "cpu" else _ELSEWHERE
         parameters = dict(network.named_parameters())
-        names = [model.projection.layout.specs[i].name for i in model.projection.touched]
+        names = [model.projection.layout.specs[i].name for i in model.projection.trainable]
         self._other = other_values({name: parameters[name] for name in names})
         for value in self._other.values():
             value.requires_grad_()
@@ -67,7 +67,7 @@ class Trial:
     def tried(self, tail: Tail, lengths: npt.NDArray[np.int64] | None) -> tuple[Layout, Tensor] | None:
         """Layout and features of the rows, if the tail does on them as the model does."""
         before = self._before[tail.module]
-        # What moves with the touched parameters (tied weights) is not a function of the prior.
+        # What moves with the trainable parameters (tied weights) is not a function of the prior.
         if not close(before, self._after[tail.module], _LOGITS * self._slack):
             return None
         layout = Layout.of(before, self._n, lengths)

@@ -59,7 +59,7 @@ def decode_offset_(
     q64 = torch.from_numpy(q).to(torch.float64)
     parameters = dict(module.named_parameters())
     with torch.no_grad():
-        for index in projection.touched:
+        for index in projection.trainable:
             spec = layout.specs[index]
             parameter = parameters[spec.name]
             theta = parameter.detach().to(device="cpu", dtype=torch.float64).reshape(-1)

@@ -32,14 +32,14 @@ class DenseProjection(Projection):
     kind = "dense"
 
     def __init__(self, dim: int, config: SubspaceConfig, layout: Layout) -> None:
-        touched = tuple(range(len(layout.specs)))
+        trainable = tuple(range(len(layout.specs)))
         if layout.size * dim > DENSE_BUDGET:
             raise SubspaceError(
                 f"a dense projection of {layout.size} parameters to dim={dim} has {layout.size * dim} "
                 f"entries, more than {DENSE_BUDGET}: use a smaller dim, or kind hashed, film or kron"
             )
         norm = nearest_power_of_two(dim**-0.5 / streams.GAUSSIAN_STD)
-        super().__init__(dim, layout, touched, all_scales(layout, config.head_factor, norm))
+        super().__init__(dim, layout, trainable, all_scales(layout, config.head_factor, norm))
         self.require_dim_at_most(layout.size)
         self._seed = config.seed
         sizes = np.cumsum([0] + [spec.size for spec in layout.specs])
@@ -96,6 +96,6 @@ class DenseProjection(Projection):
         if key not in self._cache:
             self._cache[key] = [
                 self._entries(index, 0, self.layout.specs[index].size).to(dtype=dtype, device=device)
-                for index in self.touched
+                for index in self.trainable
             ]
         return self._cache[key]

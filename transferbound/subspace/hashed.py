@@ -1,7 +1,7 @@
 """Kinds "hashed", "film", "head" and "modules": a hashed map of all or of some of the parameters.
 
 With each parameter assigned one coordinate and a sign, P'P is diagonal, applying P costs one pass over
-the touched parameters, and d = (number of touched parameters) is a signed permutation.
+the trainable parameters, and d = (number of trainable parameters) is a signed permutation.
 
 Kind "head" leaves the first class as it is: softmax does not see what is added to all classes alike, so coordinates
 that move it too would say the same thing twice.
@@ -26,27 +26,27 @@ __all__ = ["HashedProjection"]
 
 
 class HashedProjection(Projection):
-    """theta_i = theta0_i + scale_t * sign_i * w[coordinate(i)] for the parameters that the kind touches.
+    """theta_i = theta0_i + scale_t * sign_i * w[coordinate(i)] for the trainable parameters.
 
     Raises:
-        SubspaceError: the kind touches nothing in this model, or ``dim`` exceeds what it touches.
+        SubspaceError: the kind trains nothing in this model, or ``dim`` exceeds what it trains.
     """
 
     def __init__(self, kind: str, dim: int, config: SubspaceConfig, layout: Layout) -> None:
         self.kind = kind
-        touched = _touched(kind, config, layout)
+        trainable = _trainable(kind, config, layout)
         everything = all_scales(layout, config.head_factor, 1.0)
-        scales = {i: everything[i] for i in touched}
-        super().__init__(dim, layout, touched, scales)
-        self._fixed = {i: _first_class(layout.specs[i]) if kind == "head" else 0 for i in touched}
-        self.require_dim_at_most(self.touched_size)
-        self._slot = {index: slot for slot, index in enumerate(touched)}
-        sizes = [layout.specs[i].size - self._fixed[i] for i in touched]
+        scales = {i: everything[i] for i in trainable}
+        super().__init__(dim, layout, trainable, scales)
+        self._fixed = {i: _first_class(layout.specs[i]) if kind == "head" else 0 for i in trainable}
+        self.require_dim_at_most(self.trainable_size)
+        self._slot = {index: slot for slot, index in enumerate(trainable)}
+        sizes = [layout.specs[i].size - self._fixed[i] for i in trainable]
         self._hash = RowHash(sizes, dim, config.seed, kind)
 
     @property
-    def touched_size(self) -> int:
-        return super().touched_size - sum(self._fixed.values())
+    def trainable_size(self) -> int:
+        return super().trainable_size - sum(self._fixed.values())
 
     def prepare(self, w: Tensor) -> Tensor:
         return self._hash.prepare(w)
@@ -76,12 +76,12 @@ class HashedProjection(Projection):
         return int(np.abs(integers).max(initial=0))
 
     def contexts(self) -> npt.NDArray[np.int64]:
-        is_head = [self.layout.specs[i].role == "head" for i in self.touched]
+        is_head = [self.layout.specs[i].role == "head" for i in self.trainable]
         return self._hash.moves_only(is_head).astype(np.int64)
 
     def cost(self) -> dict[str, int]:
         # Read theta0, write theta, write and read the gradient: four bytes each.
-        size = self.touched_size
+        size = self.trainable_size
         return {"state_bytes": self._hash.state_bytes, "flops": 4 * size, "traffic_bytes": 16 * size}
 
 
@@ -90,16 +90,16 @@ def _first_class(spec: TensorSpec) -> int:
     return spec.size // spec.shape[0] if spec.shape and spec.shape[0] >= 2 else 0
 
 
-def _touched(kind: str, config: SubspaceConfig, layout: Layout) -> tuple[int, ...]:
+def _trainable(kind: str, config: SubspaceConfig, layout: Layout) -> tuple[int, ...]:
     if kind == "hashed":
         return tuple(range(len(layout.specs)))
     if kind == "modules":
         return _matching(config.patterns, layout)
-    touched = layout.with_roles(FILM_ROLES if kind == "film" else ("head",))
-    if not touched:
+    trainable = layout.with_roles(FILM_ROLES if kind == "film" else ("head",))
+    if not trainable:
         remedy = "name the head's parameters" if kind == "head" else 'use kind "hashed" or "lora"'
         raise SubspaceError(f"kind {kind!r} finds no parameters in this model: {remedy}")
-    return touched
+    return trainable
 
 
 def _matching(patterns: tuple[str, ...], layout: Layout) -> tuple[int, ...]:

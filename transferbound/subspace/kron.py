@@ -38,9 +38,9 @@ class KronProjection(Projection):
     kind = "kron"
 
     def __init__(self, dim: int, config: SubspaceConfig, layout: Layout) -> None:
-        touched = tuple(range(len(layout.specs)))
+        trainable = tuple(range(len(layout.specs)))
         norm = nearest_power_of_two(dim**-0.5)
-        super().__init__(dim, layout, touched, all_scales(layout, config.head_factor, norm))
+        super().__init__(dim, layout, trainable, all_scales(layout, config.head_factor, norm))
         self.require_dim_at_most(layout.size)
         self._rows = math.isqrt(dim - 1) + 1
         self._columns = -(-dim // self._rows)
@@ -100,7 +100,7 @@ class KronProjection(Projection):
     def _factors(self, index: int, dtype: torch.dtype, device: torch.device) -> tuple[Tensor, Tensor]:
         """A, [rows of the tensor, rows of W], and B, [columns of the tensor, columns of W]."""
         if device not in self._cache:
-            self._cache[device] = [self._draw(i, device) for i in self.touched]
+            self._cache[device] = [self._draw(i, device) for i in self.trainable]
         left, right = self._cache[device][index]
         return left.to(dtype), right.to(dtype)
 

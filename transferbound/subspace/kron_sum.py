@@ -34,9 +34,9 @@ class KronSumProjection(Projection):
     kind = "kron-sum"
 
     def __init__(self, dim: int, config: SubspaceConfig, layout: Layout) -> None:
-        touched = tuple(range(len(layout.specs)))
+        trainable = tuple(range(len(layout.specs)))
         norm = nearest_power_of_two((2 * dim) ** -0.5)
-        super().__init__(dim, layout, touched, all_scales(layout, config.head_factor, norm))
+        super().__init__(dim, layout, trainable, all_scales(layout, config.head_factor, norm))
         self.require_dim_at_most(layout.size)
         self._width = math.isqrt(layout.size - 1) + 1
         self._height = -(-layout.size // self._width)

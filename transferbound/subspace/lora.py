@@ -47,13 +47,13 @@ class LoraProjection(Projection):
         factored = [i for i in layout.with_roles(["weight"]) if min(specs[i].matrix_shape) > rank]
         if not factored:
             raise SubspaceError(f"no weight matrix is larger than rank={rank}: use a smaller rank")
-        touched = tuple(sorted((*factored, *layout.with_roles(["head"]))))
+        trainable = tuple(sorted((*factored, *layout.with_roles(["head"]))))
         norm = nearest_power_of_two(rank**-0.5)
-        scales = {i: specs[i].scale * (norm if i in set(factored) else config.head_factor) for i in touched}
-        super().__init__(dim, layout, touched, scales)
+        scales = {i: specs[i].scale * (norm if i in set(factored) else config.head_factor) for i in trainable}
+        super().__init__(dim, layout, trainable, scales)
         sizes: list[int] = []
         self._slots: dict[int, tuple[int, ...]] = {}
-        for i in touched:
+        for i in trainable:
             rows, columns = specs[i].matrix_shape
             own = [rank * columns, rows * rank] if i in set(factored) else [specs[i].size]
             self._slots[i] = tuple(range(len(sizes), len(sizes) + len(own)))
@@ -128,7 +128,7 @@ class LoraProjection(Projection):
         return self.rank * max(largest, largest**2)
 
     def contexts(self) -> npt.NDArray[np.int64]:
-        is_head = [self._slots[i][0] for i in self.touched if i not in self._start]
+        is_head = [self._slots[i][0] for i in self.trainable if i not in self._start]
         chosen = [slot in set(is_head) for slot in range(len(self._hash.sizes))]
         return self._hash.moves_only(chosen).astype(np.int64)
 
@@ -136,7 +136,7 @@ class LoraProjection(Projection):
         return {**super().describe(), "rank": self.rank, "factor_parameters": sum(self._hash.sizes)}
 
     def cost(self) -> dict[str, int]:
-        size, factors = self.touched_size, sum(self._hash.sizes)
+        size, factors = self.trainable_size, sum(self._hash.sizes)
         return {
             "state_bytes": self._hash.state_bytes + 5 * factors,
             "flops": 6 * size * self.rank + 8 * factors,

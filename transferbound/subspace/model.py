@@ -1,6 +1,6 @@
 """A user's model, trained in a subspace.
 
-The weights are written in place and the gradient of each touched parameter is projected, and freed, as
+The weights are written in place and the gradient of each trainable parameter is projected, and freed, as
 soon as it is accumulated. So the forward and backward passes are those of the model itself: tied
 weights, checkpointing, autocast and ``torch.compile`` work as they do without the subspace.
 """
@@ -82,23 +82,23 @@ class SubspaceModel(nn.Module):
         self.head = tuple(head)
         self.projection = projection
         self.model = model
-        self._names = [layout.specs[i].name for i in projection.touched]
+        self._names = [layout.specs[i].name for i in projection.trainable]
         parameters = dict(model.named_parameters())
-        touched = [parameters[name] for name in self._names]
+        trainable = [parameters[name] for name in self._names]
         devices = {p.device for p in model.parameters()}
         if len(devices) > 1:
             raise SubspaceError(
                 f"the model lies on several devices, {sorted(map(str, devices))}: move it to one"
             )
-        double = all(p.dtype == torch.float64 for p in touched)
+        double = all(p.dtype == torch.float64 for p in trainable)
         dtype = torch.float64 if double else torch.float32
-        self.coordinates = nn.Parameter(torch.zeros(config.dim, dtype=dtype, device=touched[0].device))
+        self.coordinates = nn.Parameter(torch.zeros(config.dim, dtype=dtype, device=trainable[0].device))
         self.quantizer = quantizer
-        chosen = {id(p) for p in touched}
+        chosen = {id(p) for p in trainable}
         for p in model.parameters():
             p.requires_grad_(id(p) in chosen)
             p.grad = None
-        self._touched = touched
+        self._trainable = trainable
         self._with_statistics = [m for m in model.modules() if _has_statistics(m)]
         self._switches = [
             (m, name)
@@ -107,7 +107,7 @@ class SubspaceModel(nn.Module):
             if hasattr(m, name)
         ]
         self.keep_prior = keep_prior
-        self._base = [p.detach().reshape(-1).clone() for p in touched] if keep_prior else None
+        self._base = [p.detach().reshape(-1).clone() for p in trainable] if keep_prior else None
         self._buffer_copies = {n: b.detach().clone() for n, b in _state_buffers(model)}
         # Without theta0 the weights always belong to known coordinates, at first zero.
         self._written = None if keep_prior else torch.zeros_like(self.coordinates)
@@ -154,8 +154,8 @@ class SubspaceModel(nn.Module):
             if self._point is not None and written is not None and torch.equal(w, written):
                 return
             self._point = self.projection.prepare(w if self.keep_prior else self._change(w))
-            for position, index in enumerate(self.projection.touched):
-                data = self._touched[position].data
+            for position, index in enumerate(self.projection.trainable):
+                data = self._trainable[position].data
                 self._write(index, data, data.reshape(-1) if self._base is None else self._base[position])
             self._written = w.clone()
             torch.clear_autocast_cache()  # it holds casts of the old theta
@@ -173,7 +173,7 @@ class SubspaceModel(nn.Module):
             return
         if not self.projection.linear:
             raise SubspaceError(f"kind {self.projection.kind!r} is not linear: it needs keep_prior=True")
-        if any(p.element_size() < 4 for p in self._touched):
+        if any(p.element_size() < 4 for p in self._trainable):
             raise SubspaceError("parameters in half precision need keep_prior=True")
 
     def _full_precision(self) -> torch.autocast:
@@ -282,12 +282,12 @@ class SubspaceModel(nn.Module):
     # Backward --------------------------------------------------------------------------------------
 
     def _attach(self) -> None:
-        """Hooks on the touched parameters; they are not copied with a parameter, so also after a copy."""
+        """Hooks on the trainable parameters; they are not copied with a parameter, so also after a copy."""
         self.__dict__["forward"] = _Forward(self.model)
         self._totals: dict[int, Any] = {}
         self._handles = []
         this = weakref.ref(self)
-        for position, parameter in enumerate(self._touched):
+        for position, parameter in enumerate(self._trainable):
 
             def project(p: Tensor, position: int = position) -> None:
                 model = this()
@@ -308,7 +308,7 @@ class SubspaceModel(nn.Module):
             self._totals[task] = self.projection.new_total(self.coordinates.dtype, grad.device)
             # Once for each backward pass, when all its hooks have run (reentrant ones end on their own).
             torch.autograd.Variable._execution_engine.queue_callback(lambda: self._flush(task))
-        index = self.projection.touched[position]
+        index = self.projection.trainable[position]
         with self._full_precision():
             self.projection.project(self._point, index, grad.reshape(-1), self._totals[task])
 
@@ -340,8 +340,8 @@ class SubspaceModel(nn.Module):
     # Ending ----------------------------------------------------------------------------------------
 
     def describe(self) -> dict[str, Any]:
-        """Plain data: the subspace, what it touches and what it costs."""
-        held = self.projection.memory(self._touched[0].element_size())
+        """Plain data: the subspace, what it trains and what it costs."""
+        held = self.projection.memory(self._trainable[0].element_size())
         held["prior"] *= self.keep_prior
         return {**self.projection.describe(), "cost": self.projection.cost(), "memory": held}
 

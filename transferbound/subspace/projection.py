@@ -27,7 +27,7 @@ ExactTerm = tuple[float, int, Tensor]
 class Projection(ABC):
     """P: R^dim -> R^D, applied tensor by tensor.
 
-    ``touched`` are positions in ``layout.specs``; ``scales`` maps each to the factor of its offset, which
+    ``trainable`` are positions in ``layout.specs``; ``scales`` maps each to the factor of its offset, which
     includes the kind's own normalization, so that w of unit variance moves a parameter by about the
     tensor's scale.
     """
@@ -35,16 +35,18 @@ class Projection(ABC):
     kind: str
     linear: bool = True  # whether the offset is linear in w
 
-    def __init__(self, dim: int, layout: Layout, touched: tuple[int, ...], scales: dict[int, float]) -> None:
+    def __init__(
+        self, dim: int, layout: Layout, trainable: tuple[int, ...], scales: dict[int, float]
+    ) -> None:
         self.dim = dim
         self.layout = layout
-        self.touched = touched
+        self.trainable = trainable
         self.scales = scales
 
     @property
-    def touched_size(self) -> int:
+    def trainable_size(self) -> int:
         """Number of parameters that the subspace moves."""
-        return sum(self.layout.specs[i].size for i in self.touched)
+        return sum(self.layout.specs[i].size for i in self.trainable)
 
     @abstractmethod
     def prepare(self, w: Tensor) -> Any:
@@ -81,11 +83,11 @@ class Projection(ABC):
     def memory(self, bytes_per_parameter: int = 4) -> dict[str, int]:
         """Bytes that a training step holds, activations aside.
 
-        ``weights`` are the model's, ``prior`` is theta0 of the touched ones, ``gradient`` is that of the
-        largest touched tensor (the only one alive), ``state`` is what P needs. Plain finetuning with
+        ``weights`` are the model's, ``prior`` is theta0 of the trainable ones, ``gradient`` is that of the
+        largest trainable tensor (the only one alive), ``state`` is what P needs. Plain finetuning with
         Adam holds 4 D numbers instead.
         """
-        sizes = [self.layout.specs[i].size for i in self.touched]
+        sizes = [self.layout.specs[i].size for i in self.trainable]
         return {
             "weights": bytes_per_parameter * self.layout.size,
             "prior": bytes_per_parameter * sum(sizes),
@@ -103,8 +105,8 @@ class Projection(ABC):
             "kind": self.kind,
             "dim": self.dim,
             "parameters": self.layout.size,
-            "touched_parameters": self.touched_size,
-            "touched_tensors": len(self.touched),
+            "touched_parameters": self.trainable_size,
+            "touched_tensors": len(self.trainable),
         }
 
     def require_dim_at_most(self, largest: int) -> None:

@@ -24,8 +24,8 @@ class SumProjection(Projection):
         self.linear = all(term.linear for term in terms)
         self.terms = tuple(terms)
         self._dims = [term.dim for term in terms]
-        touched = tuple(sorted({i for term in terms for i in term.touched}))
-        super().__init__(sum(self._dims), layout, touched, {})
+        trainable = tuple(sorted({i for term in terms for i in term.trainable}))
+        super().__init__(sum(self._dims), layout, trainable, {})
 
     def prepare(self, w: Tensor) -> list[Any]:
         parts = w.split(self._dims)
