@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -10,13 +11,15 @@ import numpy.typing as npt
 from torch import nn
 
 from transferbound.errors import MessageError, PriorError, SubspaceError
-from transferbound.message import Header
+from transferbound.message import Header, step_size
 from transferbound.message.stream import decode
 from transferbound.priors import Preprocessing, Prior
-from transferbound.subspace import SubspaceConfig, build_layout, build_projection, decode_offset_
-from transferbound.subspace.quantizer import step_size
+from transferbound.subspace import build_layout, build_projection
+from transferbound.subspace.config import subspace_config
+from transferbound.subspace.decode import add_offset_
+from transferbound.subspace.projection import Projection
 
-__all__ = ["Predictor", "decode_predictor", "header_for", "subspace_config"]
+__all__ = ["Predictor", "decode_predictor"]
 
 
 @dataclass(frozen=True)
@@ -39,32 +42,6 @@ class Predictor:
     subspace: dict[str, Any]
 
 
-def subspace_config(header: Header) -> SubspaceConfig:
-    """The subspace that a header names."""
-    rank = {"rank": header.rank} if header.rank else {}
-    return SubspaceConfig(
-        kind=header.kind,
-        dim=header.dim,
-        seed=header.seed,
-        modules=header.modules,
-        head_scale=header.head_scale,
-        **rank,
-    )
-
-
-def header_for(config: SubspaceConfig, **choices: Any) -> Header:
-    """The header that names a subspace and the further ``choices`` (levels, step, input_size, ...)."""
-    return Header(
-        kind=config.kind,
-        dim=config.dim,
-        seed=config.seed,
-        modules=config.modules,
-        head_scale=config.head_scale,
-        rank=config.rank if "lora" in config.terms else 0,
-        **choices,
-    )
-
-
 def decode_predictor(prior: Prior, num_classes: int, message: bytes, *, candidates: int = 1) -> Predictor:
     """Decodes ``message`` against ``prior``: nothing else that depends on training data comes in.
 
@@ -77,22 +54,22 @@ def decode_predictor(prior: Prior, num_classes: int, message: bytes, *, candidat
     Raises:
         MessageError: the message does not decode, or does not fit the prior.
     """
-    built: dict[str, nn.Module] = {}
 
-    def contexts_of(header: Header) -> npt.NDArray[np.int64]:
-        built["module"] = _build(prior, num_classes, header)
-        layout = build_layout(built["module"], prior.head_parameters(num_classes))
-        return build_projection(subspace_config(header), layout).contexts()
+    @lru_cache(maxsize=1)
+    def subspace_of(header: Header) -> tuple[nn.Module, Projection]:
+        module = prior.build(num_classes, head_seed=header.head_seed, input_size=header.input_size)
+        layout = build_layout(module, prior.head_parameters(num_classes))
+        return module, build_projection(subspace_config(header), layout)
 
     try:
         header, integers = decode(
-            message, candidates=candidates, contexts=contexts_of, max_dim=_largest(prior)
+            message,
+            candidates=candidates,
+            contexts=lambda header: subspace_of(header)[1].contexts(),
+            max_dim=_largest(prior),
         )
-        module = built.get("module") or _build(prior, num_classes, header)
-        config = subspace_config(header)
-        head = prior.head_parameters(num_classes)
-        projection = build_projection(config, build_layout(module, head))
-        decode_offset_(module, config, integers, step_size(header.step), head)
+        module, projection = subspace_of(header)
+        add_offset_(module, projection, integers, step_size(header.step))
         preprocessing = prior.preprocessing(header.input_size)
     except (SubspaceError, PriorError) as error:
         raise MessageError(f"the message does not fit the prior {prior.name}: {error}") from error
@@ -106,15 +83,6 @@ def decode_predictor(prior: Prior, num_classes: int, message: bytes, *, candidat
     )
 
 
-def _build(prior: Prior, num_classes: int, header: Header) -> nn.Module:
-    return prior.build(num_classes, head_seed=header.head_seed, input_size=header.input_size)
-
-
 def _largest(prior: Prior) -> int:
     """More coordinates than parameters say nothing; the slack is for a new head."""
     return int(min(2**20, prior.num_parameters + 2**16))
-
-
-def with_step(header: Header, exponent: int) -> Header:
-    """``header`` with the lattice step 2^(exponent/4)."""
-    return replace(header, step=exponent)

@@ -15,12 +15,12 @@ from transferbound.data.encode import encode
 from transferbound.errors import ArgumentError
 from transferbound.finetune import Finetuner
 from transferbound.finetune.polish import PolishResult, polish
-from transferbound.message import Header, cheapest, message_bits
+from transferbound.message import Header, cheapest, message_bits, step_size
 from transferbound.message.stream import encode as encode_message
-from transferbound.predictor import decode_predictor, with_step
+from transferbound.predictor import decode_predictor
 from transferbound.risks.counting import count_errors
 from transferbound.subspace import SubspaceConfig, SubspaceModel
-from transferbound.subspace.quantizer import Quantizer, step_size
+from transferbound.subspace.quantizer import Quantizer
 
 DIM = 60
 
@@ -45,7 +45,7 @@ def run(tuner: Finetuner, integers: np.ndarray, trials: int) -> PolishResult:
         tuner.model,
         tuner.data,
         tuner._logits,
-        with_step(tuner.header, tuner.exponent),
+        replace(tuner.header, step=tuner.exponent),
         integers,
         step_size(tuner.exponent),
         delta=0.05,
@@ -59,7 +59,7 @@ def run(tuner: Finetuner, integers: np.ndarray, trials: int) -> PolishResult:
 def certified_bound(tuner: Finetuner, integers: np.ndarray, prior: Prior) -> float:
     """By the decoder's own path: message, fresh model, count."""
     contexts = tuner.model.projection.contexts()
-    header = cheapest(with_step(tuner.header, tuner.exponent), integers, contexts)
+    header = cheapest(replace(tuner.header, step=tuner.exponent), integers, contexts)
     message = encode_message(header, integers, contexts)
     errors = count_errors(decode_predictor(prior, 2, message).module, tuner.data).errors
     return occam_binomial(errors, tuner.data.n, message_bits(header, integers, contexts), 0.05)

@@ -29,9 +29,9 @@ from transferbound.certificate import statement
 from transferbound.certificate.certificate import Certificate
 from transferbound.certification import certify as certification
 from transferbound.errors import CertificateError
+from transferbound.message import step_size
 from transferbound.predictor import Predictor
 from transferbound.risks.counting import ErrorCount, count_errors
-from transferbound.subspace.quantizer import step_size
 
 
 @pytest.fixture

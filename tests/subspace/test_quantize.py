@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from transferbound.errors import ArgumentError
-from transferbound.subspace.quantizer import Quantizer, step_size
+from transferbound.message import step_size
+from transferbound.subspace.quantizer import Quantizer
 
 
 def active(levels: int = 3, step: float = 0.1, **more: float) -> Quantizer:

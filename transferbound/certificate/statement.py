@@ -21,12 +21,11 @@ from transferbound.data.encoded import EncodedData
 from transferbound.data.labelled import LabelledData
 from transferbound.errors import DataError
 from transferbound.independence.rows import dependent_rows
-from transferbound.message import Cost, empirical_entropy_bits, itemize, message_bits
+from transferbound.message import Cost, empirical_entropy_bits, itemize, message_bits, step_size
 from transferbound.message.paper_code import paper_bits
 from transferbound.predictor import Predictor, decode_predictor
 from transferbound.priors import Prior
 from transferbound.risks.counting import ErrorCount, count_errors
-from transferbound.subspace.quantizer import step_size
 
 __all__ = ["make_statement"]
 

@@ -34,7 +34,6 @@ from transferbound.data.labelled import LabelledData
 from transferbound.errors import ArgumentError
 from transferbound.independence.check import check_independence
 from transferbound.message import Header, cheapest, message_bits
-from transferbound.predictor import with_step
 from transferbound.priors import Prior
 from transferbound.storage.run_state import remove_state
 
@@ -222,7 +221,7 @@ class _Search:
         tuner.deadline = begun + self.share * 60 * self.finetune.budget_minutes / len(self.points)
         integers = tuner.run()
         contexts = model.projection.contexts()
-        coded = cheapest(with_step(header, tuner.exponent), integers, contexts)
+        coded = cheapest(replace(header, step=tuner.exponent), integers, contexts)
         bits = message_bits(coded, integers, contexts)
         error = min(max(tuner.risk, 0.0), 1.0)
         ended = time.monotonic()

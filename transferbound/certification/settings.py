@@ -8,9 +8,9 @@ from typing import Any
 from transferbound.data.labelled import LabelledData
 from transferbound.finetune import FinetuneSettings
 from transferbound.message import DIMS, INPUT_SIZES, Header
-from transferbound.predictor import header_for
 from transferbound.priors import Prior
 from transferbound.subspace import SubspaceConfig
+from transferbound.subspace.config import header_for
 
 __all__ = ["DEFAULT_HEAD_SCALE", "CertifySettings", "default_dim", "default_input_size", "header_of"]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +17,10 @@ from transferbound.features import cached_features, features_key
 from transferbound.finetune import Finetuner
 from transferbound.message import Header, cheapest
 from transferbound.message.stream import encode as encode_message
-from transferbound.predictor import subspace_config, with_step
 from transferbound.priors import Prior
 from transferbound.storage.run_state import RunState
 from transferbound.subspace import SubspaceModel
+from transferbound.subspace.config import subspace_config
 from transferbound.subspace.quantizer import Quantizer
 
 __all__ = ["Trained", "finetuner_for", "subspace_model", "train"]
@@ -76,7 +76,7 @@ def train(
     )
     integers = finetuner.run()
     contexts = model.projection.contexts()
-    header = cheapest(with_step(header, finetuner.exponent), integers, contexts)
+    header = cheapest(replace(header, step=finetuner.exponent), integers, contexts)
     message = encode_message(header, integers, contexts)
     return Trained(message, encoded, _training(settings, finetuner), state)
 

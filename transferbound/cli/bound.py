@@ -16,9 +16,9 @@ from transferbound.cli.search_grid import parse_grid
 from transferbound.data.labelled import LabelledData
 from transferbound.errors import ArgumentError, DataError
 from transferbound.finetune import FinetuneSettings
-from transferbound.predictor import header_for
 from transferbound.priors import Prior
 from transferbound.subspace import SubspaceConfig
+from transferbound.subspace.config import header_for
 
 __all__ = ["BoundRequest", "run_bound"]
 

@@ -25,10 +25,10 @@ from transferbound.finetune.optimizer import SharedAdam
 from transferbound.finetune.polish import SAMPLE_BATCHES, PolishResult, polish
 from transferbound.finetune.rate import bit_price, soft_bits
 from transferbound.finetune.settings import FinetuneSettings
-from transferbound.message import Header, message_bits
+from transferbound.message import Header, message_bits, step_size
 from transferbound.storage.run_state import RunState
 from transferbound.subspace import SubspaceModel
-from transferbound.subspace.quantizer import Quantizer, step_size
+from transferbound.subspace.quantizer import Quantizer
 
 __all__ = ["Finetuner"]
 

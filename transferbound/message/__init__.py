@@ -11,7 +11,16 @@ from transferbound.message.costs import (
     message_bits,
     symbol_bits,
 )
-from transferbound.message.header import DIMS, INPUT_SIZES, KINDS, MAX_DIM, MAX_LEVELS, MAX_SEED, Header
+from transferbound.message.header import (
+    DIMS,
+    INPUT_SIZES,
+    KINDS,
+    MAX_DIM,
+    MAX_LEVELS,
+    MAX_SEED,
+    Header,
+    step_size,
+)
 
 __all__ = [
     "DIMS",
@@ -29,5 +38,6 @@ __all__ = [
     "header_costs",
     "itemize",
     "message_bits",
+    "step_size",
     "symbol_bits",
 ]

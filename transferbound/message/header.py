@@ -6,6 +6,7 @@ is paid for. A field that does not apply to the kind costs nothing and must keep
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 
@@ -23,7 +24,18 @@ from transferbound.message.field_codes import (
     Uniform,
 )
 
-__all__ = ["DIMS", "INPUT_SIZES", "KINDS", "MAX_CANDIDATES", "MAX_DIM", "MAX_LEVELS", "MAX_SEED", "Header"]
+__all__ = [
+    "DIMS",
+    "INPUT_SIZES",
+    "KINDS",
+    "MAX_CANDIDATES",
+    "MAX_DIM",
+    "MAX_LEVELS",
+    "MAX_SEED",
+    "Header",
+    "field_codes",
+    "step_size",
+]
 
 KINDS: tuple[str, ...] = ("dense", "kron-sum", "kron", "hashed", "film", "head", "modules", "lora")
 """The base kinds of subspace; the order is part of the message format."""
@@ -169,6 +181,15 @@ class Header:
                 f"header field modules is {self.modules!r}, but kind {self.kind!r} has no 'modules'"
             )
         Text(_MAX_PATTERN_BYTES).write(self.modules)
+
+
+def step_size(exponent: int) -> float:
+    """The lattice step 2^(exponent/4), the same float64 on every machine.
+
+    The message carries the exponent; quarter powers of two are one of four constants times a power of two.
+    """
+    whole, quarter = divmod(exponent, 4)
+    return math.ldexp((1.0, 1.189207115002721, 1.4142135623730951, 1.681792830507429)[quarter], whole)
 
 
 def _check(name: str, value: int, low: int, high: int) -> None:

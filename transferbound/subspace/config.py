@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from transferbound.errors import SubspaceError
+from transferbound.message import Header
 
-__all__ = ["BASE_KINDS", "SubspaceConfig"]
+__all__ = ["BASE_KINDS", "SubspaceConfig", "header_for", "subspace_config"]
 
 #: The kinds of P; a sum of distinct kinds is written "film+kron".
 BASE_KINDS = ("dense", "kron-sum", "kron", "hashed", "film", "head", "modules", "lora")
@@ -104,6 +105,32 @@ class SubspaceConfig:
         if unknown:
             raise SubspaceError(f"unknown subspace settings {unknown}; known are {sorted(known)}")
         return cls(**data)
+
+
+def subspace_config(header: Header) -> SubspaceConfig:
+    """The subspace that a header names."""
+    rank = {"rank": header.rank} if header.rank else {}
+    return SubspaceConfig(
+        kind=header.kind,
+        dim=header.dim,
+        seed=header.seed,
+        modules=header.modules,
+        head_scale=header.head_scale,
+        **rank,
+    )
+
+
+def header_for(config: SubspaceConfig, **choices: Any) -> Header:
+    """The header that names a subspace and the further ``choices`` (levels, step, input_size, ...)."""
+    return Header(
+        kind=config.kind,
+        dim=config.dim,
+        seed=config.seed,
+        modules=config.modules,
+        head_scale=config.head_scale,
+        rank=config.rank if "lora" in config.terms else 0,
+        **choices,
+    )
 
 
 def _check_kind(kind: object) -> None:

@@ -18,9 +18,9 @@ from transferbound.errors import SubspaceError
 from transferbound.subspace.build import build_projection
 from transferbound.subspace.config import SubspaceConfig
 from transferbound.subspace.layout import build_layout
-from transferbound.subspace.projection import ExactTerm
+from transferbound.subspace.projection import ExactTerm, Projection
 
-__all__ = ["decode_offset_"]
+__all__ = ["add_offset_", "decode_offset_"]
 
 _EXACT = 1 << 53
 
@@ -46,11 +46,16 @@ def decode_offset_(
     Raises:
         SubspaceError: the integers do not fit the config, or are too large to be decoded exactly.
     """
-    q = _check_integers(integers, config.dim)
+    add_offset_(module, build_projection(config, build_layout(module, head)), integers, step)
+
+
+def add_offset_(
+    module: nn.Module, projection: Projection, integers: npt.ArrayLike | Tensor, step: float
+) -> None:
+    """``decode_offset_`` with the ``projection`` that was built from this ``module``."""
+    q = _check_integers(integers, projection.dim)
     if not (isinstance(step, float | int) and math.isfinite(step) and step > 0):
         raise SubspaceError(f"step must be positive and finite, not {step!r}")
-    layout = build_layout(module, head)
-    projection = build_projection(config, layout)
     if projection.exact_bound(q) >= _EXACT:
         raise SubspaceError(
             f"the largest coordinate, {int(np.abs(q).max())}, is too large to decode exactly: "
@@ -60,15 +65,18 @@ def decode_offset_(
     parameters = dict(module.named_parameters())
     with torch.no_grad():
         for index in projection.trainable:
-            spec = layout.specs[index]
-            parameter = parameters[spec.name]
-            theta = parameter.detach().to(device="cpu", dtype=torch.float64).reshape(-1)
-            theta = _add_exact(theta, projection.exact(q64, index), float(step))
-            if parameter.dtype != torch.float64:
-                theta = theta.to(torch.float32)
-            if not bool(torch.isfinite(theta).all()):
-                raise SubspaceError(f"step={step!r} moves {spec.name} out of the range of float32")
-            parameter.copy_(theta.view(spec.shape))
+            name = projection.layout.specs[index].name
+            _add_to(parameters[name], name, projection.exact(q64, index), float(step))
+
+
+def _add_to(parameter: nn.Parameter, name: str, terms: list[ExactTerm], step: float) -> None:
+    theta = parameter.detach().to(device="cpu", dtype=torch.float64).reshape(-1)
+    theta = _add_exact(theta, terms, step)
+    if parameter.dtype != torch.float64:
+        theta = theta.to(torch.float32)
+    if not bool(torch.isfinite(theta).all()):
+        raise SubspaceError(f"step={step!r} moves {name} out of the range of float32")
+    parameter.copy_(theta.view(parameter.shape))
 
 
 def _add_exact(theta: Tensor, terms: list[ExactTerm], step: float) -> Tensor:

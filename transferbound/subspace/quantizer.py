@@ -11,16 +11,7 @@ from torch import Tensor, nn
 
 from transferbound.errors import ArgumentError
 
-__all__ = ["Quantizer", "step_size"]
-
-
-def step_size(exponent: int) -> float:
-    """The lattice step 2^(exponent/4), the same float64 on every machine.
-
-    The message carries the exponent; quarter powers of two are one of four constants times a power of two.
-    """
-    whole, quarter = divmod(exponent, 4)
-    return math.ldexp((1.0, 1.189207115002721, 1.4142135623730951, 1.681792830507429)[quarter], whole)
+__all__ = ["Quantizer"]
 
 
 class Quantizer(nn.Module):
@@ -110,7 +101,7 @@ class Quantizer(nn.Module):
 
     @property
     def exponent(self) -> int:
-        """Exponent of the nearest step that a message can name (see :func:`step_size`)."""
+        """Exponent of the nearest step that a message can name (see :func:`transferbound.message.step_size`)."""
         return round(4 * float(self.log_step.detach()) / math.log(2))
 
     @torch.no_grad()
