@@ -27,7 +27,7 @@ RECIPE = Recipe(
             learning_rate=0.03,
             quantize_from=0.3,
             fix_until=0.95,
-            initial_share=0.4,
+            initial_density=0.4,
             polish=1500,
         ),
         **variant(TRUNK, body="as it is", of=SOURCE, **CHOICE),

@@ -27,7 +27,7 @@ RECIPE = Recipe(
             learning_rate=0.02,
             quantize_from=0.4,
             fix_until=0.95,
-            initial_share=0.3,
+            initial_density=0.3,
             polish=500,
         ),
         **variant(

@@ -46,7 +46,7 @@ def variants(settings: CertifySettings) -> dict[str, CertifySettings]:
         "no polish": tuned(polish=0),
         "fixed one after another, 5 levels" if at_once else "rounded all at once, 3 levels": other,
         "rounded only at the end": tuned(fix_until=None, quantize_from=0.95, settle_from=0.95),
-        "no price on bits": tuned(rate=0.0),
+        "no price on bits": tuned(bit_weight=0.0),
         "half the coordinates": replace(full, subspace=replace(subspace, dim=subspace.dim // 2)),
         "FiLM": replace(full, subspace=replace(subspace, kind="film", dim=min(subspace.dim, 1000))),
     }

@@ -122,7 +122,7 @@ def test_the_smallest_bound_of_the_pilots_wins(monkeypatch: pytest.MonkeyPatch) 
 def test_a_pilots_bits_hold_the_header(monkeypatch: pytest.MonkeyPatch) -> None:
     """The same integers under a dearer header make a dearer pilot: an undeclared seed of 40 bits is paid for."""
     prior, data = inputs()
-    grid = [candidate(seed=s, epochs=4, learning_rate=1e-9, rate=0.0) for s in (0, 2**40)]
+    grid = [candidate(seed=s, epochs=4, learning_rate=1e-9, bit_weight=0.0) for s in (0, 2**40)]
     cheap, dear = search(prior, data, grid, share=0.5, progress=False).pilots
     costs = {cost.field: cost.bits for cost in itemize(Header("film", 12, seed=2**40), [0] * 12)}
     free = {cost.field: cost.bits for cost in itemize(Header("film", 12), [0] * 12)}
@@ -133,7 +133,7 @@ def test_a_pilots_bits_hold_the_header(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_whatever_the_decoder_needs_of_a_search_is_in_the_header() -> None:
     coded = [name for name, _ in field_codes()]
     assert {key.replace("-", "_") for key in DECODER_KEYS} <= set(coded)
-    # What only the encoder uses is a field of its settings and of no message; "rate" is the weight of the bits.
+    # What only the encoder uses is a field of its settings and of no message.
     own = {field.name for field in fields(FinetuneSettings)}
     assert {key.replace("-", "_") for key in ENCODER_KEYS} - {"training_seed"} <= own
     assert not {key.replace("-", "_") for key in ENCODER_KEYS} & set(coded)
@@ -354,7 +354,7 @@ def test_minutes_that_run_out_leave_candidates_untried(clock: list[float], capsy
         (["batch-size=10,0"], "batch_size is 0"),
         (["threshold=0.5,1"], r"threshold is 1\.0; it must be between 0 and 1"),
         (["quantize-from=0.1,0.9"], r"quantize_from is 0\.9"),
-        (["initial-share=0,1"], r"initial_share is 0\.0"),
+        (["initial-density=0,1"], r"initial_density is 0\.0"),
         (["dim=10,20,30,40,50", "levels=3,5,7,9,11", "seed=0,1,2"], "5 x 5 x 3 = 75 points; .* at most 64"),
         ([f"seed={','.join(map(str, range(65)))}"], "65 = 65 points"),
     ],
@@ -384,6 +384,21 @@ def test_the_grid_is_the_product() -> None:
         {"kind": "film+kron", "learning_rate": 0.001},
     ]
     assert parse_grid([]) == [{}]
+
+
+def test_keys_by_their_former_names(capsys: Capture) -> None:
+    assert parse_grid(["rate=0,1", "initial-share=0.5"]) == [
+        {"bit_weight": 0.0, "initial_density": 0.5},
+        {"bit_weight": 1.0, "initial_density": 0.5},
+    ]
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert [line.partition(";")[0] for line in told.err.splitlines()] == [
+        "transferbound: --search rate= is now --search bit-weight=",
+        "transferbound: --search initial-share= is now --search initial-density=",
+    ]
+    with pytest.raises(ArgumentError, match="names bit-weight twice"):
+        parse_grid(["rate=0,1", "bit-weight=2"])
 
 
 @pytest.mark.parametrize(

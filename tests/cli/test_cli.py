@@ -18,7 +18,7 @@ from safetensors.torch import load_file
 from spine_fixtures import bright_rows, here_cli, image_certificate, run_cli, text_data, world
 from typer.testing import CliRunner
 
-from transferbound import __version__, cli
+from transferbound import Certificate, __version__, cli
 
 Capture = pytest.CaptureFixture[str]
 
@@ -221,6 +221,14 @@ def test_models_on_the_other_kind_of_data(tiny_bert: Path, tmp_path: Path, capsy
 )
 def test_bad_options(tmp_path: Path, capsys: Capture, options: dict[str, Any], message: str) -> None:
     refused(bound(tmp_path / "out", **options), capsys, message, tmp_path)
+
+
+def test_the_weight_of_the_bits_by_its_former_name(tmp_path: Path, capsys: Capture) -> None:
+    assert bound(tmp_path / "out", rate=0.25) in (0, 3)
+    note = "transferbound: --rate is now --bit-weight; the old name goes with the next release\n"
+    assert capsys.readouterr() == ("", note)
+    training = Certificate.from_pretrained(tmp_path / "out").content["unverified"]["training"]
+    assert training["bit_weight"] == 0.25
 
 
 def test_options_that_are_no_numbers_and_unknown_ones(tmp_path: Path, capsys: Capture) -> None:

@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ from transferbound.data.encode import encode
 from transferbound.errors import ArgumentError, OutputError, SubspaceError
 from transferbound.finetune import Finetuner
 from transferbound.finetune.numbers import clamp_fraction, round_down_coarsely
-from transferbound.finetune.rate import bit_price, soft_bits
+from transferbound.finetune.price import bit_price, soft_bits
 from transferbound.message import Header
 from transferbound.storage.run_state import RunState
 from transferbound.subspace import SubspaceConfig, SubspaceModel
@@ -227,9 +228,7 @@ def test_killed_and_started_again_the_certificate_is_the_same(tmp_path: Path) ->
 def _kill_halfway(command: list[Any], partial: Path) -> int:
     """Kills the command once it has saved some step; gives that step."""
     program = (
-        "import sys; from transferbound.finetune import FinetuneSettings as S; "
-        "S.__dataclass_fields__['save_seconds'].default = 0.0; "
-        "S.__init__.__defaults__ = (*S.__init__.__defaults__[:-1], 0.0); "
+        "from transferbound.finetune import Finetuner; Finetuner._maybe_save = Finetuner._save; "
         "from transferbound.cli import main; main()"
     )
     environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(sys.path)}
@@ -338,7 +337,7 @@ def test_clamped_fractions() -> None:
         *(("budget_minutes", v) for v in (0, -1, float("nan"))),
         *(("batch_size", v) for v in (0, -3)),
         *(("learning_rate", v) for v in (0, -1.0, float("inf"))),
-        *(("rate", v) for v in (-0.1, float("nan"))),
+        *(("bit_weight", v) for v in (-0.1, float("nan"))),
         *(("quantize_from", v) for v in (-0.1, 0.9, 1.1)),
         *(("fix_until", v) for v in (0.1, 1.1, float("nan"))),
         ("seed", -1),
@@ -348,6 +347,18 @@ def test_clamped_fractions() -> None:
 def test_settings_out_of_range(name: str, value: Any) -> None:
     with pytest.raises(ArgumentError, match=f"{name} is"):
         FinetuneSettings(**{name: value})
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "value"), [("rate", "bit_weight", 0.25), ("initial_share", "initial_density", 0.4)]
+)
+def test_settings_by_their_former_names(old: str, new: str, value: float) -> None:
+    wanted = FinetuneSettings(**{new: value})
+    for make in (FinetuneSettings, partial(replace, FinetuneSettings())):
+        with pytest.warns(DeprecationWarning, match=f"{old} is now {new}"):
+            assert make(**{old: value}) == wanted
+    with pytest.warns(DeprecationWarning, match=old), pytest.raises(ArgumentError, match=f"{new} is -1"):
+        FinetuneSettings(**{old: -1})
 
 
 def test_a_model_without_the_grid_is_refused(make: Callable[..., Finetuner]) -> None:

@@ -16,6 +16,7 @@ import typer
 
 from transferbound._version import __version__
 from transferbound.cli import options
+from transferbound.cli.renamed import note_renamed
 from transferbound.errors import TransferboundError
 
 __all__ = ["app", "main"]
@@ -81,7 +82,8 @@ def bound(
     candidate: options.Candidate = "0/1",
     batch_size: options.BatchSize = 32,
     learning_rate: options.LearningRate = 0.0075,
-    rate: options.Rate = 1.0,
+    bit_weight: options.BitWeight = 1.0,
+    rate: options.Rate = None,
     polish: options.Polish = 0,
     fix_until: options.FixUntil = None,
     training_seed: options.TrainingSeed = 0,
@@ -111,6 +113,9 @@ def bound(
     """
     from transferbound.cli.bound import BoundRequest, run_bound
 
+    if rate is not None:
+        note_renamed("--rate", "--bit-weight")
+        bit_weight = rate
     given = {key: value for key, value in locals().items() if key in BoundRequest.__dataclass_fields__}
     certificate = run_bound(BoundRequest(**given), progress=not quiet)
     from accelerate import PartialState

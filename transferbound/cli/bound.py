@@ -48,7 +48,7 @@ class BoundRequest:
     candidate: str
     batch_size: int
     learning_rate: float
-    rate: float
+    bit_weight: float
     polish: int
     training_seed: int
     mixed_precision: str
@@ -108,7 +108,7 @@ def _settings(request: BoundRequest, point: Mapping[str, Any], default: int) -> 
         budget_minutes=request.budget_minutes,
         batch_size=request.batch_size,
         learning_rate=request.learning_rate,
-        rate=request.rate,
+        bit_weight=request.bit_weight,
         polish=request.polish,
         fix_until=request.fix_until,
         seed=request.training_seed,

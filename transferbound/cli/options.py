@@ -76,7 +76,12 @@ BatchSize = Annotated[int, typer.Option(help="Examples in a step.")]
 
 LearningRate = Annotated[float, typer.Option(help="Of the coordinates, relative to the tensors' sizes.")]
 
-Rate = Annotated[float, typer.Option(help="Weight of the bits in the loss; 1 trades them as the bound does.")]
+BitWeight = Annotated[
+    float, typer.Option(help="Weight of the bits in the loss; 1 trades them as the bound does.")
+]
+
+Rate = Annotated[float | None, typer.Option(hidden=True)]
+"""The former name of ``BitWeight``."""
 
 TrainingSeed = Annotated[int, typer.Option(help="Order of the data; costs nothing.")]
 
@@ -140,8 +145,8 @@ Search = Annotated[
         metavar="KEY=V1,V2,...",
         help="Try these values in short pilot runs and train the best in full; give it several times for a grid of "
         "at most 64 points. It overrides the plain option of that name. Keys that the message pays for: dim, levels, "
-        "kind, head-scale, input-size, seed, head-seed, rank; free ones: learning-rate, batch-size, rate, "
-        "training-seed, threshold, initial-share, step-rate, quantize-from, fix-until, settle-from.",
+        "kind, head-scale, input-size, seed, head-seed, rank; free ones: learning-rate, batch-size, bit-weight, "
+        "training-seed, threshold, initial-density, step-rate, quantize-from, fix-until, settle-from.",
     ),
 ]
 

@@ -8,7 +8,9 @@ from itertools import product
 from typing import Any
 
 from transferbound.certification.search import MAX_POINTS
+from transferbound.cli.renamed import note_renamed
 from transferbound.errors import ArgumentError
+from transferbound.finetune.settings import FORMER_NAMES
 
 __all__ = ["DECODER_KEYS", "ENCODER_KEYS", "parse_grid"]
 
@@ -27,10 +29,10 @@ DECODER_KEYS: dict[str, Callable[[str], Any]] = {
 ENCODER_KEYS: dict[str, Callable[[str], Any]] = {
     "learning-rate": float,
     "batch-size": int,
-    "rate": float,
+    "bit-weight": float,
     "training-seed": int,
     "threshold": float,
-    "initial-share": float,
+    "initial-density": float,
     "step-rate": float,
     "quantize-from": float,
     "fix-until": float,
@@ -39,6 +41,7 @@ ENCODER_KEYS: dict[str, Callable[[str], Any]] = {
 """What only the encoder uses: it costs no bits."""
 
 _KINDS = DECODER_KEYS | ENCODER_KEYS
+_FORMER = {old.replace("_", "-"): new.replace("_", "-") for old, new in FORMER_NAMES.items()}
 
 
 def parse_grid(texts: Sequence[str]) -> list[dict[str, Any]]:
@@ -71,6 +74,9 @@ def _parse(text: str) -> tuple[str, list[Any]]:
     key = key.strip()
     if not equals:
         raise ArgumentError(f"search is {text!r}; write KEY=V1,V2,..., for example dim=500,1000")
+    if key in _FORMER:
+        note_renamed(f"--search {key}=", f"--search {_FORMER[key]}=")
+        key = _FORMER[key]
     if key not in _KINDS:
         raise ArgumentError(f"search names the unknown key {key!r}; known are {', '.join(_KINDS)}")
     if not rest.strip():

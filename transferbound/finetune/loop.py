@@ -23,7 +23,7 @@ from transferbound.features import CachedFeatures
 from transferbound.finetune.numbers import round_down_coarsely
 from transferbound.finetune.optimizer import SharedAdam
 from transferbound.finetune.polish import SAMPLE_BATCHES, PolishResult, polish
-from transferbound.finetune.rate import bit_price, soft_bits
+from transferbound.finetune.price import bit_price, soft_bits
 from transferbound.finetune.settings import FinetuneSettings
 from transferbound.message import Header, message_bits, step_size
 from transferbound.storage.run_state import RunState
@@ -146,8 +146,10 @@ class Finetuner:
         coordinates["lr"], step["lr"] = rate, rate * self.settings.step_rate
         self.optimizer.zero_grad()
         loss, errors = self._backward(indices)
-        if self.quantizer.active and self.settings.rate > 0 and self.step > 0:  # no loss is known before
-            self._add_rate()
+        if (
+            self.quantizer.active and self.settings.bit_weight > 0 and self.step > 0
+        ):  # no loss is known before
+            self._add_price()
         self.optimizer.step()
         self.step += 1
         keep = min(_MEMORY, 1.0 - 1.0 / self.step)
@@ -178,18 +180,18 @@ class Finetuner:
             return self.features.logits(rows)
         return self.model(**self.data.batch(rows, self.accelerator.device))
 
-    def _add_rate(self) -> None:
+    def _add_price(self) -> None:
         """Adds the price of the bits, in units of the loss: the loss stands for the errors it goes with."""
         price = bit_price(self.risk, self.data.n, self.bits, self.delta)
         exchange = self.loss / max(self.risk, 1.0 / self.data.n)
         bits = soft_bits(self.model.coordinates, self.quantizer.log_step.exp(), self.quantizer.threshold)
-        (self.settings.rate * price * exchange * bits).backward()
+        (self.settings.bit_weight * price * exchange * bits).backward()
         if self.quantizer.fixed is not None and self.model.coordinates.grad is not None:
             self.model.coordinates.grad.masked_fill_(self.quantizer.fixed, 0.0)
 
     def _quantize_at(self, done: float) -> None:
         if done >= self.settings.quantize_from and not self.quantizer.active:
-            self.quantizer.start(self.model.coordinates, self.settings.initial_share)
+            self.quantizer.start(self.model.coordinates, self.settings.initial_density)
         if self.quantizer.active and self.settings.fix_until is not None:
             if self.quantizer.log_step.requires_grad:
                 self.quantizer.snap_step()

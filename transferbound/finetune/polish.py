@@ -18,7 +18,7 @@ from tqdm import tqdm
 
 from transferbound.bounds import occam_binomial
 from transferbound.data.encoded import EncodedData
-from transferbound.finetune.rate import bit_price
+from transferbound.finetune.price import bit_price
 from transferbound.message import Header, cheapest, message_bits
 from transferbound.subspace import SubspaceModel
 from transferbound.subspace.quantizer import Quantizer

@@ -2,15 +2,39 @@
 
 from __future__ import annotations
 
+import functools
 import math
+import warnings
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from transferbound.errors import ArgumentError
 
-__all__ = ["FinetuneSettings"]
+__all__ = ["FORMER_NAMES", "FinetuneSettings"]
+
+FORMER_NAMES = {"rate": "bit_weight", "initial_share": "initial_density"}
+"""From the names that fields had to those that they have; the old ones are understood for one release."""
+
+_Class = TypeVar("_Class")
 
 
+def _with_former_names(settings: type[_Class]) -> type[_Class]:
+    """Keywords of ``FORMER_NAMES`` are taken for the new ones, with a DeprecationWarning."""
+    init = settings.__init__
+
+    @functools.wraps(init)
+    def renaming(self: _Class, *args: Any, **given: Any) -> None:
+        for old in FORMER_NAMES.keys() & given.keys():
+            new = FORMER_NAMES[old]
+            warnings.warn(f"{old} is now {new}; write {new}=", DeprecationWarning, stacklevel=2)
+            given[new] = given.pop(old)  # beside the new name it wins: ``replace`` gives both
+        init(self, *args, **given)
+
+    settings.__init__ = renaming  # type: ignore[assignment]
+    return settings
+
+
+@_with_former_names
 @dataclass(frozen=True)
 class FinetuneSettings:
     """Settings of one finetuning run.
@@ -28,9 +52,9 @@ class FinetuneSettings:
             are rounded from ``quantize_from`` on, with straight-through gradients and a learned step.
         settle_from: fraction of the steps after which the step size stays on the message's own grid.
         step_rate: learning rate of the step's logarithm, relative to the coordinates'.
-        initial_share: share of the coordinates that are not zero when quantization starts.
+        initial_density: share of the coordinates that are not zero when quantization starts.
         threshold: rounding threshold of the grid (see :class:`transferbound.subspace.quantizer.Quantizer`).
-        rate: weight of the bits in the loss; 1 trades them against errors as the bound does.
+        bit_weight: weight of the bits in the loss; 1 trades them against errors as the bound does.
         polish: sets of changed integers that are tried on the whole training set after training, each kept
             if the true bound falls (:mod:`transferbound.finetune.polish`); 0: none.
         seed: order of the data.
@@ -49,9 +73,9 @@ class FinetuneSettings:
     fix_until: float | None = None
     settle_from: float = 0.8
     step_rate: float = 0.3
-    initial_share: float = 0.6
+    initial_density: float = 0.6
     threshold: float = 0.5
-    rate: float = 1.0
+    bit_weight: float = 1.0
     polish: int = 0
     seed: int = 0
     mixed_precision: str = "no"
@@ -66,7 +90,7 @@ class FinetuneSettings:
         _require("batch_size", self.batch_size, self.batch_size >= 1, "at least 1")
         _require("learning_rate", self.learning_rate, self.learning_rate > 0, "a positive number")
         _require("step_rate", self.step_rate, self.step_rate >= 0, "at least 0")
-        _require("initial_share", self.initial_share, 0 < self.initial_share <= 1, "in (0, 1]")
+        _require("initial_density", self.initial_density, 0 < self.initial_density <= 1, "in (0, 1]")
         _require("threshold", self.threshold, 0 < self.threshold < 1, "between 0 and 1")
         ordered = 0 <= self.quantize_from <= self.settle_from <= 1
         _require(
@@ -75,7 +99,7 @@ class FinetuneSettings:
         if self.fix_until is not None:
             ordered = self.quantize_from <= self.fix_until <= 1
             _require("fix_until", self.fix_until, ordered, "between quantize_from and 1")
-        _require("rate", self.rate, self.rate >= 0, "at least 0")
+        _require("bit_weight", self.bit_weight, self.bit_weight >= 0, "at least 0")
         _require("polish", self.polish, self.polish >= 0, "at least 0")
         _require("seed", self.seed, self.seed >= 0, "at least 0")
         known = ("no", "bf16", "fp16")
