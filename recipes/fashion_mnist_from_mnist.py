@@ -1,10 +1,9 @@
 """FashionMNIST by transfer from MNIST: the same small network, trained in full on the other data set first."""
 
 import sys
-from pathlib import Path
 
-from _priors.small import trained_elsewhere, variant
-from _run.recipe import Options, Recipe, main
+from _priors.small import trained_on, variant
+from _run.recipe import Recipe, main
 
 from transferbound import CertifySettings, FinetuneSettings, SubspaceConfig
 
@@ -12,18 +11,11 @@ ARCHITECTURE, SEED = "transferbound_convnet", 0
 SOURCE = "ylecun/mnist"
 
 
-def prior(folder: Path, options: Options) -> str:
-    rows = 1500 if options.quick else None
-    return trained_elsewhere(
-        folder, ARCHITECTURE, SEED, options.source or SOURCE, hub_id=SOURCE, rows=rows, epochs=8
-    )
-
-
 RECIPE = Recipe(
     name="fashion_mnist_from_mnist",
     task="FashionMNIST, transfer from MNIST",
     dataset="zalando-datasets/fashion_mnist",
-    prior=prior,
+    prior=trained_on(SOURCE, ARCHITECTURE, SEED, 8),
     published=28.2,
     settings=CertifySettings(
         subspace=SubspaceConfig("hashed", 1000),

@@ -2,25 +2,20 @@
 
 import sys
 from dataclasses import replace
-from pathlib import Path
 
 import fashion_mnist_scratch
-from _priors.small import random_start, variant
-from _run.recipe import Options, Recipe, main
+from _priors.small import at_random, variant
+from _run.recipe import Recipe, main
 
 ARCHITECTURE, SEED = "transferbound_lenet5", 0
 _SCRATCH = fashion_mnist_scratch.RECIPE.settings
-
-
-def prior(folder: Path, options: Options) -> str:
-    return random_start(folder, ARCHITECTURE, SEED)
 
 
 RECIPE = Recipe(
     name="fashion_mnist_lenet5",
     task="FashionMNIST, random LeNet-5",
     dataset="zalando-datasets/fashion_mnist",
-    prior=prior,
+    prior=at_random(ARCHITECTURE, SEED),
     published=32.8,
     settings=replace(
         _SCRATCH,

@@ -1,25 +1,20 @@
 """FashionMNIST from a random initialization: a small convolutional network."""
 
 import sys
-from pathlib import Path
 
-from _priors.small import random_start, variant
-from _run.recipe import Options, Recipe, main
+from _priors.small import at_random, variant
+from _run.recipe import Recipe, main
 
 from transferbound import CertifySettings, FinetuneSettings, SubspaceConfig
 
 ARCHITECTURE, SEED = "transferbound_convnet", 0
 
 
-def prior(folder: Path, options: Options) -> str:
-    return random_start(folder, ARCHITECTURE, SEED)
-
-
 RECIPE = Recipe(
     name="fashion_mnist_scratch",
     task="FashionMNIST, random initialization",
     dataset="zalando-datasets/fashion_mnist",
-    prior=prior,
+    prior=at_random(ARCHITECTURE, SEED),
     published=32.8,
     settings=CertifySettings(
         subspace=SubspaceConfig("hashed", 1000),

@@ -1,10 +1,9 @@
 """MNIST by transfer from FashionMNIST: the same small network, trained in full on the other data set first."""
 
 import sys
-from pathlib import Path
 
-from _priors.small import trained_elsewhere, variant
-from _run.recipe import Options, Recipe, main
+from _priors.small import trained_on, variant
+from _run.recipe import Recipe, main
 
 from transferbound import CertifySettings, FinetuneSettings, SubspaceConfig
 
@@ -12,19 +11,11 @@ ARCHITECTURE, SEED, SOURCE_EPOCHS = "transferbound_convnet_aligned", 0, 1
 SOURCE = "zalando-datasets/fashion_mnist"
 
 
-def prior(folder: Path, options: Options) -> str:
-    rows = 1500 if options.quick else None
-    source = options.source or SOURCE
-    return trained_elsewhere(
-        folder, ARCHITECTURE, SEED, source, hub_id=SOURCE, rows=rows, epochs=SOURCE_EPOCHS
-    )
-
-
 RECIPE = Recipe(
     name="mnist_from_fashion_mnist",
     task="MNIST, transfer from FashionMNIST",
     dataset="ylecun/mnist",
-    prior=prior,
+    prior=trained_on(SOURCE, ARCHITECTURE, SEED, SOURCE_EPOCHS),
     published=9.0,
     settings=CertifySettings(
         subspace=SubspaceConfig("hashed", 1000),

@@ -5,7 +5,8 @@ from pathlib import Path
 
 from _priors.digits import rendered_digits
 from _priors.small import trained_elsewhere, variant
-from _run.recipe import Options, Recipe, main
+from _run.options import Options
+from _run.recipe import Recipe, main
 
 from transferbound import CertifySettings, FinetuneSettings, SubspaceConfig
 
@@ -14,7 +15,7 @@ SOURCE_ROWS = 60_000
 
 
 def prior(folder: Path, options: Options) -> str:
-    rows = 1500 if options.quick else None
+    rows = options.source_rows
     source = options.source or rendered_digits(folder, rows or SOURCE_ROWS)
     return trained_elsewhere(
         folder, ARCHITECTURE, SEED, source, hub_id="rendered_digits", rows=rows, epochs=SOURCE_EPOCHS
@@ -35,7 +36,7 @@ RECIPE = Recipe(
         ),
         **variant(ARCHITECTURE, SEED, SOURCE_EPOCHS, RENDERING),
     ),
-    note="The prior was trained on digits drawn with fonts, by `recipes/_digits.py`. The published figure is a "
+    note="The prior was trained on digits drawn with fonts, by `recipes/_priors/digits.py`. The published figure is a "
     "transfer from SVHN, which holds digits too.",
 )
 

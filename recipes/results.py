@@ -1,25 +1,41 @@
-"""Writes the results page and its figure from the results table: ``python recipes/results.py``."""
+"""Writes the results page and its figure from the results table: ``python recipes/results.py``.
+
+The rows that the README shows, between two marks, are written anew with them.
+"""
 
 from __future__ import annotations
 
 import argparse
 import json
 import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import matplotlib.figure
+from _run.publish import CARDS, TABLE
 
 from transferbound.storage.files import write_text
 from transferbound.wording import percent, percent_up
 
-ROOT = Path(__file__).resolve().parent.parent
-_FIGURE = "figures/bound_vs_bits.png"
-_COLUMNS = (
-    *("task", "bound", "published", "train error", "test error", "bits", "n", "d", "kind"),
-    *("held-out tenth", "minutes x cores"),
-)
+Row = dict[str, Any]
 
+_FIGURE = "figures/bound_vs_bits.png"
+_MARKS = ("<!-- rows of model_cards/results.json -->\n", "\n<!-- end of rows -->")
+
+_CELLS: dict[str, Callable[[Row], str]] = {
+    "bound": lambda row: f"**{percent_up(row['risk_bound'])}**",
+    "published": lambda row: "none known" if row["published"] is None else f"{row['published']:.1f} %",
+    "train error": lambda row: percent(row["train_error"]),
+    "test error": lambda row: "" if row["test_error"] is None else percent(row["test_error"]),
+    "bits": lambda row: f"{row['message_bits']:,.0f}",
+    "n": lambda row: f"{row['n']:,}",
+    "d": lambda row: f"{row['dim']:,}",
+    "kind": lambda row: row["kind"],
+    "held-out tenth": lambda row: percent_up(row["holdout_tenth"]),
+    "minutes x cores": lambda row: "" if row["minutes"] is None else f"{row['minutes']:.0f} x {row['cores']}",
+}
+_SHORT = ("bound", "published", "train error", "test error", "bits", "minutes x cores")
 
 _INTRODUCTION = """Written by `python recipes/results.py` from `results.json`, to which every recipe adds its row. Each
 bound holds with 95 % confidence, spends no held-out data, and was verified in a fresh process; its certificate and card
@@ -29,20 +45,10 @@ error: usually less, and it costs that tenth. Test errors are for the report; no
 minutes are missing they were not measured in one run of the recipe."""
 
 
-def page(rows: list[dict[str, Any]], ablations: list[dict[str, Any]]) -> str:
+def page(rows: list[Row], ablations: list[Row]) -> str:
     """The page as Markdown."""
-    lines = [
-        "# Results",
-        "",
-        _INTRODUCTION,
-        "",
-        "| " + " | ".join(_COLUMNS) + " |",
-        "|" + " --- |" * len(_COLUMNS),
-        *(_line(row) for row in rows),
-        "",
-        f"![Bound against bits]({_FIGURE})",
-        "",
-    ]
+    lines = ["# Results", "", _INTRODUCTION, "", *_table(rows, tuple(_CELLS), ""), ""]
+    lines += [f"![Bound against bits]({_FIGURE})", ""]
     notes = [f"- [{row['name']}]({row['name']}/README.md): {row['note']}" for row in rows if row["note"]]
     lines += ["## Notes", "", *notes, ""] if notes else []
     if ablations:
@@ -50,24 +56,30 @@ def page(rows: list[dict[str, Any]], ablations: list[dict[str, Any]]) -> str:
     return "\n".join(lines)
 
 
-def _line(row: dict[str, Any]) -> str:
-    cells = (
-        f"[{row['task']}]({row['name']}/README.md)",
-        f"**{percent_up(row['risk_bound'])}**",
-        "none known" if row["published"] is None else f"{row['published']:.1f} %",
-        percent(row["train_error"]),
-        "" if row["test_error"] is None else percent(row["test_error"]),
-        f"{row['message_bits']:,.0f}",
-        f"{row['n']:,}",
-        f"{row['dim']:,}",
-        row["kind"],
-        percent_up(row["holdout_tenth"]),
-        "" if row["minutes"] is None else f"{row['minutes']:.0f} x {row['cores']}",
-    )
-    return "| " + " | ".join(cells) + " |"
+def with_rows(readme: str, rows: list[Row], cards: str) -> str:
+    """``readme`` with the table between its marks written anew; as it is where it has none.
+
+    Args:
+        readme: Markdown.
+        rows: of the results table.
+        cards: folder of cards, as seen from the page.
+    """
+    before, first, after = readme.partition(_MARKS[0])
+    _, last, behind = after.partition(_MARKS[1])
+    if not first or not last:
+        return readme
+    return before + first + "\n".join(_table(rows, _SHORT, f"{cards}/")) + last + behind
 
 
-def _ablation(rows: list[dict[str, Any]]) -> list[str]:
+def _table(rows: list[Row], columns: Sequence[str], cards: str) -> list[str]:
+    lines = [("task", *columns), ("---",) * (1 + len(columns))]
+    for row in rows:
+        task = f"[{row['task']}]({cards}{row['name']}/README.md)"
+        lines.append((task, *(_CELLS[column](row) for column in columns)))
+    return ["| " + " | ".join(cells) + " |" for cells in lines]
+
+
+def _ablation(rows: list[Row]) -> list[str]:
     """One table a task: each variant against the full method of the same length of training."""
     lines = ["## What each idea buys", ""]
     lines += [
@@ -94,7 +106,7 @@ def _ablation(rows: list[dict[str, Any]]) -> list[str]:
     return lines
 
 
-def draw(rows: list[dict[str, Any]], path: Path) -> None:
+def draw(rows: list[Row], path: Path) -> None:
     """Bound against bits for each task; the published figure as a line at its height."""
     figure = matplotlib.figure.Figure(figsize=(7.5, 4.5), layout="constrained")
     axes = figure.subplots()
@@ -125,11 +137,11 @@ def draw(rows: list[dict[str, Any]], path: Path) -> None:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Reads the tables, writes README.md and the figure beside them."""
+    """Reads the tables, writes README.md and the figure beside them, and the rows of the README above."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--cards", type=Path, default=ROOT / "model_cards", help="folder of results.json")
+    parser.add_argument("--cards", type=Path, default=CARDS, help="folder of results.json")
     cards = parser.parse_args(argv).cards
-    table = cards / "results.json"
+    table = cards / TABLE
     if not table.exists():
         print(f"error: {table} is not there; run a recipe first", file=sys.stderr)
         return 2
@@ -138,6 +150,9 @@ def main(argv: list[str] | None = None) -> int:
     changes = json.loads(ablations.read_text(encoding="utf-8")) if ablations.exists() else []
     draw(rows, cards / _FIGURE)
     write_text(cards / "README.md", page(rows, changes))
+    readme = cards.resolve().parent / "README.md"
+    if readme.exists():
+        write_text(readme, with_rows(readme.read_text(encoding="utf-8"), rows, cards.name))
     return 0
 
 

@@ -7,7 +7,6 @@ wide, the centre of mass in the middle of 28 x 28. No picture of any data set is
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,8 @@ import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 from scipy import ndimage
 from tqdm import tqdm
+
+from _priors.tables import write_table
 
 Floats = npt.NDArray[np.float64]
 
@@ -38,15 +39,10 @@ def rendered_digits(folder: Path, rows: int, seed: int = 0) -> str:
     target = folder / f"rendered_digits-{rows}-{seed}"
     if target.exists():
         return str(target)
-    partial = target.with_name(target.name + ".partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    (partial / "data").mkdir(parents=True)
     features = datasets.Features(
         {"image": datasets.Image(), "label": datasets.ClassLabel(names=list("0123456789"))}
     )
-    table = datasets.Dataset.from_list(list(_pictures(rows, seed)), features=features)
-    table.to_parquet(str(partial / "data" / "train-00000-of-00001.parquet"))
-    partial.rename(target)
+    write_table(target, datasets.Dataset.from_list(list(_pictures(rows, seed)), features=features))
     return str(target)
 
 

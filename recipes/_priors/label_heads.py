@@ -6,11 +6,11 @@ function of the checkpoint and of the lists below; no image is read.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
-from _run.recipe import Options
+from _run.options import MakePrior, Options
 from timm.models import save_for_hf
 
 from transferbound import Prior
@@ -58,7 +58,7 @@ def variant() -> dict[str, int]:
     return {"candidate": 0, "candidates": _HEADS}
 
 
-def with_labels(classes: Classes) -> Callable[[Path, Options], str]:
+def with_labels(classes: Classes) -> MakePrior:
     """The prior of a recipe: :data:`BASE` with a head for ``classes``.
 
     Its folder does not name the task's data set: that would say that it was trained on it.

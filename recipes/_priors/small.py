@@ -7,10 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from _run.options import MakePrior, Options
 from tqdm import tqdm
 
 from transferbound import LabelledData, Prior
 from transferbound.data.encode import encode
+from transferbound.data.encoded import EncodedData
 from transferbound.priors import export_random
 from transferbound.priors.checkpoint.write import write_checkpoint
 
@@ -28,6 +30,8 @@ SOURCE_EPOCHS = (8, 1)
 """Lengths of the training elsewhere that were tried for a transfer."""
 RENDERINGS = range(16)
 """Ways to render digits (``digits.py``), of which the first is written; the others are room for changes to it."""
+
+_BATCH, _LEARNING_RATE = 128, 2e-3
 
 _CARD = """---
 library_name: timm
@@ -60,12 +64,30 @@ def variant(
     return {"candidate": candidate, "candidates": candidates}
 
 
-def random_start(folder: Path, architecture: str, seed: int) -> str:
-    """The random start as a checkpoint below ``folder``."""
-    target = folder / f"{architecture}-random{seed}"
-    if not target.exists():
-        export_random(architecture, target, seed=seed)
-    return str(target)
+def at_random(architecture: str, seed: int) -> MakePrior:
+    """The prior of a recipe: the network at a random start, and nothing else."""
+
+    def write(folder: Path, options: Options) -> str:
+        return _random_start(folder, architecture, seed)
+
+    return write
+
+
+def trained_on(source: str, architecture: str, seed: int, epochs: int) -> MakePrior:
+    """The prior of a recipe: the network trained in full on the data set ``source`` (a Hub id)."""
+
+    def write(folder: Path, options: Options) -> str:
+        return trained_elsewhere(
+            folder,
+            architecture,
+            seed,
+            options.source or source,
+            hub_id=source,
+            epochs=epochs,
+            rows=options.source_rows,
+        )
+
+    return write
 
 
 def trained_elsewhere(
@@ -77,32 +99,51 @@ def trained_elsewhere(
     hub_id: str,
     epochs: int,
     rows: int | None = None,
-    batch_size: int = 128,
-    learning_rate: float = 2e-3,
 ) -> str:
-    """The network trained in full on the data set ``source`` (``hub_id`` on its card): a checkpoint with its card."""
-    target = folder / f"{architecture}-{hub_id.split('/')[-1]}-{epochs}{'' if rows is None else f'-{rows}'}"
+    """The network trained in full on ``source`` (``hub_id`` on its card): the path of a checkpoint with its card.
+
+    Args:
+        folder: below which it is written, unless it is there.
+        architecture, seed: of the random start.
+        source: data set, by Hub id or local folder.
+        hub_id: what the card calls it.
+        epochs: passes over it.
+        rows: how many of its first rows are used; None is all.
+    """
+    start = _random_start(folder, architecture, seed)
+    target = Path(f"{start}-{hub_id.split('/')[-1]}-{epochs}{'' if rows is None else f'-{rows}'}")
     if target.exists():
         return str(target)
-    start = Prior.from_pretrained(random_start(folder, architecture, seed))
+    prior = Prior.from_pretrained(start)
     data = LabelledData.load(source, split="train" if rows is None else f"train[:{rows}]")
-    encoded = encode(start.preprocessing(), data)
-    module = start.build(data.num_classes)
-    optimizer = torch.optim.Adam(module.parameters(), lr=learning_rate)
-    steps = epochs * -(-encoded.n // batch_size)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=learning_rate, total_steps=steps)
+    module = prior.build(data.num_classes)
+    _train(module, encode(prior.preprocessing(), data), epochs, seed, f"training on {hub_id}")
+    _write(Path(start), target, module, hub_id, data, epochs)
+    return str(target)
+
+
+def _random_start(folder: Path, architecture: str, seed: int) -> str:
+    target = folder / f"{architecture}-random{seed}"
+    if not target.exists():
+        export_random(architecture, target, seed=seed)
+    return str(target)
+
+
+def _train(module: torch.nn.Module, encoded: EncodedData, epochs: int, seed: int, title: str) -> None:
+    """All parameters, by Adam over one cycle of the learning rate; ``seed`` orders the rows."""
+    optimizer = torch.optim.Adam(module.parameters(), lr=_LEARNING_RATE)
+    steps = epochs * -(-encoded.n // _BATCH)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=_LEARNING_RATE, total_steps=steps)
     random = np.random.default_rng(seed)
     module.train()
-    with tqdm(total=steps, desc=f"training on {hub_id}", unit="step") as bar:
+    with tqdm(total=steps, desc=title, unit="step") as bar:
         for _ in range(epochs):
-            for _, batch, labels in encoded.batches(batch_size, order=random.permutation(encoded.n)):
+            for _, batch, labels in encoded.batches(_BATCH, order=random.permutation(encoded.n)):
                 optimizer.zero_grad()
                 torch.nn.functional.cross_entropy(module(**batch), labels).backward()
                 optimizer.step()
                 schedule.step()
                 bar.update()
-    _write(Path(start.name), target, module, hub_id, data, epochs)
-    return str(target)
 
 
 def _write(

@@ -7,12 +7,11 @@ another data set. No label of that, and no row of the task, takes part.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import timm
 import torch
-from _run.recipe import Options
+from _run.options import MakePrior, Options
 from tqdm import tqdm
 
 from transferbound import LabelledData, Prior
@@ -44,9 +43,7 @@ No label was used.
 """
 
 
-def cut_short(
-    source: str, *, size: int, blocks: int, grid: int, components: int, power: float
-) -> Callable[[Path, Options], str]:
+def cut_short(source: str, *, size: int, blocks: int, grid: int, components: int, power: float) -> MakePrior:
     """The prior of a recipe: :data:`BASE` cut short, with components of the data set ``source`` (a Hub id).
 
     Args:
@@ -56,7 +53,7 @@ def cut_short(
     """
 
     def write(folder: Path, options: Options) -> str:
-        name = f"lite0-{blocks}-{grid}x{grid}-{components}-{size}px-{source.split('/')[-1]}"
+        name = f"lite0-{blocks}-{grid}x{grid}-{components}-{size}px-power{power:g}-{source.split('/')[-1]}"
         target = folder / (name + ("-quick" if options.quick else ""))
         if target.exists():
             return str(target)
@@ -68,9 +65,7 @@ def cut_short(
         arguments = {"backbone": base.architecture, "blocks": blocks, "grid": grid, "components": components}
         network = _network(base, arguments)
         weight, bias = principal(_maps(network, preprocessing, pictures), components, power)
-        with torch.no_grad():
-            network.components.weight.copy_(weight)
-            network.components.bias.copy_(bias)
+        network.components.load_state_dict({"weight": weight, "bias": bias})
         card = _CARD.format(
             base=BASE,
             source=source,
@@ -81,8 +76,8 @@ def cut_short(
             power=power,
             **arguments,
         )
-        _write(target, network, arguments, preprocessing, card)
-        return str(target)
+        config = _config(arguments, preprocessing)
+        return str(write_checkpoint(target, network.state_dict(), config, card))
 
     return write
 
@@ -106,21 +101,16 @@ def _maps(
     return torch.cat([network.forward_map(batch["pixel_values"]) for _, batch, _ in batches])
 
 
-def _write(
-    target: Path,
-    network: torch.nn.Module,
-    arguments: dict[str, object],
-    preprocessing: ImagePreprocessing,
-    card: str,
-) -> None:
-    """A checkpoint without a head in timm's Hub layout, with its card."""
-    config = {
+def _config(arguments: dict[str, object], preprocessing: ImagePreprocessing) -> dict[str, object]:
+    """timm's configuration of a network without a head, which reads pictures as the base did."""
+    side = preprocessing.input_size
+    return {
         "architecture": "transferbound_trunk",
         "num_classes": 0,
         "model_args": arguments,
         "pretrained_cfg": {
             "custom_load": False,
-            "input_size": [preprocessing.channels, preprocessing.input_size, preprocessing.input_size],
+            "input_size": [preprocessing.channels, side, side],
             "fixed_input_size": False,
             "interpolation": preprocessing.description["interpolation"],
             "crop_pct": 1.0,
@@ -131,4 +121,3 @@ def _write(
             "classifier": "fc",
         },
     }
-    write_checkpoint(target, network.state_dict(), config, card)

@@ -19,7 +19,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import fashion_mnist_scratch
 import mnist_scratch
-from _run.recipe import ROOT, Options, Recipe
+from _run.options import Options
+from _run.publish import CARDS
+from _run.recipe import Recipe
 
 from transferbound import Certificate, CertifySettings, LabelledData, Prior, certify
 from transferbound.bounds import occam_binomial
@@ -55,8 +57,7 @@ def variants(settings: CertifySettings) -> dict[str, CertifySettings]:
 def ablate(recipe: Recipe, dataset: str, out: Path, quick: bool) -> list[dict[str, Any]]:
     """One row for each variant; then the first variant's offset under the 2022 paper's code."""
     options = Options(dataset=dataset, out=out, cards=out, quick=quick)
-    assert callable(recipe.prior)
-    prior = Prior.from_pretrained(recipe.prior(out / "priors", options))
+    prior = Prior.from_pretrained(recipe.write_prior(out / "priors", options))
     data = LabelledData.load(dataset, split="train[:1500]" if quick else "train")
     rows = []
     for name, settings in variants(recipe.settings).items():
@@ -95,7 +96,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--mnist", default=mnist_scratch.RECIPE.dataset)
     parser.add_argument("--fashion-mnist", default=fashion_mnist_scratch.RECIPE.dataset)
     parser.add_argument("--out", type=Path, default=Path("runs/ablation"))
-    parser.add_argument("--cards", type=Path, default=ROOT / "model_cards")
+    parser.add_argument("--cards", type=Path, default=CARDS)
     parser.add_argument("--threads", type=int)
     parser.add_argument("--quick", action="store_true", help="1,500 rows: not a result")
     given = parser.parse_args(argv)

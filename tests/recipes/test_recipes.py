@@ -23,11 +23,7 @@ from transferbound import Certificate, LabelledData, Prior
 from transferbound.demo import export_efficientnet_lite0
 
 RECIPES = Path(__file__).parents[2] / "recipes"
-NAMES = sorted(
-    path.stem
-    for path in RECIPES.glob("*.py")
-    if not path.stem.startswith("_") and path.stem not in ("results", "ablation")
-)
+NAMES = sorted(path.stem for path in RECIPES.glob("*.py") if path.stem != "results")
 
 
 @pytest.fixture(autouse=True)
@@ -158,7 +154,7 @@ def test_the_task_does_not_move_the_components(tmp_path: Path) -> None:
         ("first", digits(tmp_path / "task", 40)),
         ("second", digits(tmp_path / "other", 50, 7)),
     ):
-        options = sys.modules["_run.recipe"].Options(
+        options = recipe("_run.options").Options(
             str(task), tmp_path / place / "out", tmp_path, quick=True, source=str(source), base=str(base)
         )
         priors.append(Prior.from_pretrained(module.RECIPE.prior(tmp_path / place / "priors", options)))
@@ -214,11 +210,10 @@ def test_from_minilm(tmp_path: Path) -> None:
 
 
 def test_minutes_are_kept_over_a_kill(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    recipe("mnist_scratch")
-    module = sys.modules["_run.recipe"]
-    monkeypatch.setattr(module, "_TICK", 0.01)
+    module = recipe("_run.clock")
+    monkeypatch.setattr(module, "TICK", 0.01)
     (tmp_path / "out.minutes.json").write_text("2.0")
-    clock = module._Clock(tmp_path / "out")
+    clock = module.Clock(tmp_path / "out")
     with clock:
         while clock.minutes <= 2.0:  # written while the work goes on, not at its end
             pass
@@ -240,6 +235,62 @@ def test_a_prior_is_not_made_of_the_task(tmp_path: Path, capsys: pytest.CaptureF
     assert sys.modules["_run.recipe"].main(module.RECIPE, given) == 2
     assert "--source" in capsys.readouterr().err
     assert not (tmp_path / "priors").exists()
+
+
+def test_threads_out_of_range(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    module = recipe("mnist_scratch")
+    given = ["--threads", "0", "--out", str(tmp_path / "out")]
+    assert sys.modules["_run.recipe"].main(module.RECIPE, given) == 2
+    assert "--threads is 0; it must be 1 or more" in capsys.readouterr().err
+
+
+_STRANGER = """
+from _priors.small import at_random
+from _run.recipe import Recipe
+
+from transferbound import CertifySettings, FinetuneSettings, SubspaceConfig
+
+RECIPE = Recipe(
+    name="strangers",
+    task="A stranger's task",
+    dataset="owner/pictures",
+    prior=at_random("transferbound_lenet5", 3),
+    settings=CertifySettings(
+        subspace=SubspaceConfig("hashed", 40), levels=3, finetune=FinetuneSettings(epochs=1)
+    ),
+)
+"""
+
+
+def test_a_new_recipe_is_one_new_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing else is changed: its row, its card and the pages come with running it."""
+    (tmp_path / "strangers.py").write_text(_STRANGER)
+    readme = tmp_path / "README.md"
+    readme.write_text(
+        "# Mine\n\n<!-- rows of model_cards/results.json -->\nold\n<!-- end of rows -->\n\nThe end.\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    row = run("strangers", tmp_path, digits(tmp_path / "digits", 60))
+    assert row["task"] == "A stranger's task"
+    assert row["dim"] == 40
+    assert recipe("results").main(["--cards", str(tmp_path / "cards")]) == 0
+    assert "| [A stranger's task](strangers/README.md) | " in (tmp_path / "cards" / "README.md").read_text()
+    text = readme.read_text()
+    assert "| [A stranger's task](cards/strangers/README.md) | " in text
+    assert text.startswith("# Mine\n\n<!-- rows")
+    assert text.endswith(" |\n<!-- end of rows -->\n\nThe end.\n")
+    assert "old" not in text
+
+
+def test_the_pages_say_what_the_table_says() -> None:
+    module, cards = recipe("results"), RECIPES.parent / "model_cards"
+    rows, changes = (
+        json.loads((cards / name).read_text(encoding="utf-8")) for name in ("results.json", "ablation.json")
+    )
+    assert module.page(rows, changes) == (cards / "README.md").read_text(encoding="utf-8")
+    readme = (RECIPES.parent / "README.md").read_text(encoding="utf-8")
+    assert module.with_rows(readme, rows, "model_cards") == readme
+    assert all(f"](model_cards/{row['name']}/README.md) | " in readme for row in rows)
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from conftest import save_rows, text_rows
 from test_recipes import _one_thread, recipe, run  # noqa: F401
+from transformers import AutoModel, AutoTokenizer
 
 from transferbound import Certificate, Prior
 from transferbound.data.examples import Examples
@@ -111,20 +112,20 @@ def test_a_variant_is_a_point_of_its_grid() -> None:
 
 def test_a_stopped_training_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It ends with the very weights of one that was not stopped, dropout included."""
-    module = recipe("_priors.minilm")
-    monkeypatch.setattr(module, "_BATCH", 8)
+    module = recipe("_priors.phrase_training")
+    monkeypatch.setattr(module, "BATCH", 8)
     monkeypatch.setattr(module, "_SAVED", 3)
     rows = recipe("_priors.reviews").phrases(read(reviews(tmp_path / "reviews")), 64)
 
     def train(state: Path) -> dict[str, Any]:
-        network = module.AutoModel.from_pretrained(BASE, add_pooling_layer=False, num_hidden_layers=1)
-        module._train(network, module.AutoTokenizer.from_pretrained(BASE), rows, state)
+        network = AutoModel.from_pretrained(BASE, add_pooling_layer=False, num_hidden_layers=1)
+        module.train(network, AutoTokenizer.from_pretrained(BASE), rows, state)
         return dict(network.state_dict())
 
     straight = train(tmp_path / "straight")
     again = train(tmp_path / "straight")  # nothing is left to do
     assert all((again[name] == value).all() for name, value in straight.items())
-    pooled, calls = module._pooled, iter(range(5))
+    pooled, calls = module.pooled, iter(range(5))
 
     def stopped(*given: object) -> object:
         if next(calls, None) is None:
@@ -132,7 +133,7 @@ def test_a_stopped_training_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         return pooled(*given)
 
     with monkeypatch.context() as patch:
-        patch.setattr(module, "_pooled", stopped)
+        patch.setattr(module, "pooled", stopped)
         with pytest.raises(KeyboardInterrupt):
             train(tmp_path / "state")
     assert (tmp_path / "state").exists()
