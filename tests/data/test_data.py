@@ -35,7 +35,6 @@ def test_images_with_declared_classes(tiny_images: Path) -> None:
     assert data.columns == {"image": ["image"], "label": "label", "group": None}
     assert data.is_greyscale
     assert [image.size for image in data.images()] == [(12, 12)] * 24
-    json.dumps(data.to_dict(), allow_nan=False)
 
 
 def test_texts(tiny_texts: Path) -> None:

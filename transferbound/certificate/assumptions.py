@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from transferbound.certificate.content import DatasetContent, DecoderContent
+from transferbound.independence.record import IndependenceRecord
 
 __all__ = ["assumptions"]
 
 
-def assumptions(content: dict[str, Any]) -> list[str]:
+def assumptions(
+    data: DatasetContent, decoder: DecoderContent, independence: IndependenceRecord, confidence: float
+) -> list[str]:
     """The assumptions behind a statement, one sentence or two each."""
-    data, decoder = content["dataset"], content["decoder"]
-    independence = content["independence"]
     doubt = "" if independence["verdict"] == "none found" else "WARNING: "
     found = [_unit(data), doubt + independence["assumption"]]
     if "[" in data["split"]:
@@ -27,7 +28,7 @@ def assumptions(content: dict[str, Any]) -> list[str]:
         "shifted data, of one class or of one example."
     )
     found.append(
-        f"The confidence {content['confidence']!r}, the unit, the columns and the classes of the data, and the format "
+        f"The confidence {confidence!r}, the unit, the columns and the classes of the data, and the format "
         "of the message (its code, the kinds of subspace, the preprocessing rule) were fixed before the training "
         "data was seen; so was the choice of the rows: none was left out because of its label or its error."
     )
@@ -44,8 +45,8 @@ def assumptions(content: dict[str, Any]) -> list[str]:
     return found + _overlap(data["overlap"])
 
 
-def _unit(data: dict[str, Any]) -> str:
-    group = data["columns"].get("group")
+def _unit(data: DatasetContent) -> str:
+    group = data["columns"]["group"]
     if group is None:
         return f"The {data['rows']:,} training rows are independent draws: no two come from one source."
     return (
@@ -54,7 +55,7 @@ def _unit(data: dict[str, Any]) -> str:
     )
 
 
-def _overlap(overlap: dict[str, Any]) -> list[str]:
+def _overlap(overlap: dict[str, int]) -> list[str]:
     found = []
     rows = overlap["rows"]
     if overlap["exact_duplicate_rows"] > rows // 100:

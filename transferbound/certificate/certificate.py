@@ -8,12 +8,13 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+from transferbound.certificate.content import Content
 from transferbound.certificate.schema import MESSAGE_FILE, check_content
 from transferbound.errors import CertificateError, OutputError
 from transferbound.message.stream import MAX_BYTES
 from transferbound.storage.files import read_json, read_limited, write_bytes, write_json
+from transferbound.wording import confidence_text, percent_up
 
 __all__ = ["CERTIFICATE_FILE", "Certificate", "check_out"]
 
@@ -31,7 +32,7 @@ class Certificate:
     Reading one checks its form only; whether it holds is for ``transferbound.verify`` to say.
     """
 
-    content: dict[str, Any]
+    content: Content
     message: bytes
 
     @classmethod
@@ -98,8 +99,6 @@ class Certificate:
         return self.risk_bound >= float(self.content["comparison"]["uniform_guess_error"])
 
     def __repr__(self) -> str:
-        from transferbound.wording import confidence_text, percent_up  # the report imports this file
-
         c = self.content
         prior = ", data-dependent prior" if c["independence"]["data_dependent"] else ""
         return (

@@ -1,9 +1,12 @@
-"""The form of ``certificate.json``: which keys there are and what type each holds. No unknown key passes."""
+"""Has ``certificate.json`` the form that :mod:`transferbound.certificate.content` declares? No unknown key passes."""
 
 from __future__ import annotations
 
-from typing import Any
+from functools import cache
+from types import NoneType
+from typing import Any, NotRequired, get_args, get_origin, get_type_hints, is_typeddict
 
+from transferbound.certificate.content import Content
 from transferbound.errors import CertificateError
 
 __all__ = ["MESSAGE_FILE", "SCHEMA", "SCHEMA_VERSION", "check_content"]
@@ -13,134 +16,7 @@ MESSAGE_FILE = "offset.bin"
 SCHEMA = "transferbound-certificate"
 SCHEMA_VERSION = 1
 
-
-class _Map:
-    def __init__(self, values: Any) -> None:
-        self.values = values
-
-
-class _Either:
-    """The first form where its first key is there, else the second."""
-
-    def __init__(self, first: dict[str, Any], second: dict[str, Any]) -> None:
-        self.first, self.second = first, second
-
-
-class _OrNull:
-    def __init__(self, form: Any) -> None:
-        self.form = form
-
-
-_NUMBER = (int, float)
-_OPTIONAL_TEXT = (str, type(None))
 _MODALITIES = ("image", "text")
-_COLUMNS = _Either(*({kind: [(str,)], "label": (str,), "group": _OPTIONAL_TEXT} for kind in _MODALITIES))
-
-# A dict is an object with exactly these keys; a list of one form holds items of it; a tuple of types is a
-# leaf; ``_Map`` is an object of any keys whose values have one form; ``_OrNull`` a form or null; ``_Either``
-# one of two objects; ``dict`` an object of any content, which verification recomputes or which is unverified.
-_FORM: dict[str, Any] = {
-    "schema": (str,),
-    "schema_version": (int,),
-    "risk_bound": _NUMBER,
-    "confidence": _NUMBER,
-    "n": (int,),
-    "errors": (int,),
-    "train_error": _NUMBER,
-    "message_bits": _NUMBER,
-    "file_bits": (int,),
-    "bounds": _Map(_NUMBER),
-    "prior": {
-        "id": (str,),
-        "revision": _OPTIONAL_TEXT,
-        "source": (str,),
-        "modality": (str,),
-        "architecture": (str,),
-        "num_parameters": (int,),
-        "sha256": (str,),
-        "config_sha256": (str,),
-        "licence": _OPTIONAL_TEXT,
-        "input_size": (int,),
-        "unused_tensors": [(str,)],
-        "provenance": dict,
-    },
-    "dataset": {
-        "id": (str,),
-        "config": _OPTIONAL_TEXT,
-        "revision": _OPTIONAL_TEXT,
-        "split": (str,),
-        "sha256": (str,),
-        "rows": (int,),
-        "units": (int,),
-        "modality": (str,),
-        "columns": _COLUMNS,
-        "class_names": [(str,)],
-        "classes_from": (str,),
-        "overlap": _Map((int,)),
-    },
-    "decoder": {
-        "codec": (str,),
-        "kind": (str,),
-        "dim": (int,),
-        "seed": (int,),
-        "levels": (int,),
-        "step": (int,),
-        "input_size": (int,),
-        "head_seed": (int,),
-        "head_scale": (int,),
-        "rank": (int,),
-        "modules": (str,),
-        "candidate": (int,),
-        "contexts": (bool,),
-        "adaptive_signs": (bool,),
-        "candidates": (int,),
-        "step_size": _NUMBER,
-        "head_start": (str,),
-        "subspace": dict,
-        "preprocessing": dict,
-    },
-    "message": {
-        "file": (str,),
-        "sha256": (str,),
-        "ideal_bits": _NUMBER,
-        "file_bits": (int,),
-        "empirical_entropy_bits": _NUMBER,
-        "nonzero": (int,),
-        "costs": [{"field": (str,), "value": (str, int, float, bool), "bits": _NUMBER, "code": (str,)}],
-    },
-    "comparison": {
-        "uniform_guess_error": _NUMBER,
-        "majority_class": (str,),
-        "majority_class_error": _NUMBER,
-        "holdout_tenth": {"n": (int,), "errors": (int,), "bound": _NUMBER},
-        "paper_code": {"bits": _NUMBER, "occam_kl": _NUMBER},
-    },
-    "evaluation": {
-        "test": _OrNull({"split": (str,), "sha256": (str,), "n": (int,), "errors": (int,), "error": _NUMBER})
-    },
-    "independence": {
-        "data_dependent": (bool,),
-        "prior_split": _OrNull(
-            {
-                "split": (str,),
-                "sha256": (str,),
-                "rows": (int,),
-                "units": (int,),
-                "rows_compared": (int,),
-                "exact_duplicates": (int,),
-                "near_duplicates": (int,),
-                "first_rows": [(int,)],
-            }
-        ),
-        "checked": {"data_names": [(str,)], "prior_names": _Map([(str,)]), "pretraining_data": _OrNull(dict)},
-        "findings": [{"kind": (str,), "severity": (str,), "message": (str,)}],
-        "verdict": (str,),
-        "override": (bool,),
-        "assumption": (str,),
-    },
-    "assumptions": [(str,)],
-    "unverified": {"training": dict, "versions": dict},
-}
 
 
 def check_content(content: Any) -> None:
@@ -158,7 +34,7 @@ def check_content(content: Any) -> None:
             f"certificate.json has schema_version {content.get('schema_version')!r}; this release reads "
             f"{SCHEMA_VERSION}"
         )
-    _check(content, _FORM, "")
+    _check(content, Content, "")
     if not 0.0 < content["confidence"] < 1.0:
         raise CertificateError(f"confidence is {content['confidence']}; it must lie between 0 and 1")
     for part in ("prior", "dataset"):
@@ -169,30 +45,63 @@ def check_content(content: Any) -> None:
 
 
 def _check(value: Any, form: Any, path: str) -> None:
-    if isinstance(form, _OrNull):
-        if value is not None:
-            _check(value, form.form, path)
-    elif isinstance(form, _Either):
-        has_first = isinstance(value, dict) and next(iter(form.first)) in value
-        _check(value, form.first if has_first else form.second, path)
-    elif form is dict:
+    """Compares a value with one of the types that certificate/content.py is made of."""
+    if is_typeddict(form):
+        _check_object(value, form, path)
+    elif get_origin(form) is dict:
         _require_object(value, path)
-    elif isinstance(form, dict | _Map):
-        _require_object(value, path)
-        inner = dict.fromkeys(value, form.values) if isinstance(form, _Map) else form
-        for key in sorted(inner.keys() - value.keys()):
-            raise CertificateError(f"the key {_join(path, key)} is missing")
-        for key in sorted(value.keys() - inner.keys()):
-            raise CertificateError(f"the key {_join(path, key)} is unknown")
-        for key, wanted in inner.items():
-            _check(value[key], wanted, _join(path, key))
-    elif isinstance(form, list):
+        for key, item in value.items():
+            _check(item, get_args(form)[1], _join(path, key))
+    elif get_origin(form) is list:
         if not isinstance(value, list):
             raise CertificateError(f"{path} is {_short(value)}; it must be a list")
         for place, item in enumerate(value):
-            _check(item, form[0], f"{path}[{place}]")
-    elif type(value) not in form:
-        wanted = " or ".join(kind.__name__ for kind in form)
+            _check(item, get_args(form)[0], f"{path}[{place}]")
+    elif any(is_typeddict(part) for part in get_args(form)):
+        _check(value, _alternative(value, form), path)
+    elif form is not Any:
+        _check_leaf(value, form, path)
+
+
+def _check_object(value: Any, form: Any, path: str) -> None:
+    _require_object(value, path)
+    keys, optional = _keys(form)
+    for key in sorted(keys.keys() - optional - value.keys()):
+        raise CertificateError(f"the key {_join(path, key)} is missing")
+    for key in sorted(value.keys() - keys.keys()):
+        raise CertificateError(f"the key {_join(path, key)} is unknown")
+    for key, wanted in keys.items():
+        if key in value:
+            _check(value[key], wanted, _join(path, key))
+
+
+@cache
+def _keys(form: Any) -> tuple[dict[str, Any], frozenset[str]]:
+    """The keys of a ``TypedDict`` with the types of their values, and which of them may be missing."""
+    hints = get_type_hints(form, include_extras=True)
+    # Where annotations are strings, the class itself does not know what stands under NotRequired.
+    maybe = {key for key, hint in hints.items() if get_origin(hint) is NotRequired}
+    return get_type_hints(form), frozenset(maybe | form.__optional_keys__)
+
+
+def _alternative(value: Any, union: Any) -> Any:
+    """Null where it is null; else the object whose first key is there, or the last one."""
+    if value is None and NoneType in get_args(union):
+        return NoneType
+    *others, last = (part for part in get_args(union) if part is not NoneType)
+    for form in others:
+        if isinstance(value, dict) and next(iter(_keys(form)[0])) in value:
+            return form
+    return last
+
+
+def _check_leaf(value: Any, form: Any, path: str) -> None:
+    """Types are compared exactly, so that true is no number; a float may be written as an integer."""
+    kinds = [
+        kind for part in get_args(form) or (form,) for kind in ((int, float) if part is float else (part,))
+    ]
+    if type(value) not in kinds:
+        wanted = " or ".join(dict.fromkeys(kind.__name__ for kind in kinds))
         raise CertificateError(f"{path} is {_short(value)}; it must be of type {wanted}")
 
 

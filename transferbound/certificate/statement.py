@@ -8,24 +8,38 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
 from transferbound.bounds import all_bounds, holdout, occam_bounded, occam_kl
 from transferbound.bounds.confidence import failure_probability
 from transferbound.certificate.assumptions import assumptions
+from transferbound.certificate.content import (
+    BaselineContent,
+    CostContent,
+    DecoderContent,
+    EvaluatedSplitContent,
+    MessageContent,
+    PaperCodeContent,
+    RiskContent,
+    Statement,
+)
+from transferbound.certificate.identity import dataset_content, prior_content
 from transferbound.certificate.schema import MESSAGE_FILE, SCHEMA, SCHEMA_VERSION
 from transferbound.data.encode import encode
 from transferbound.data.encoded import EncodedData
 from transferbound.data.labelled import LabelledData
 from transferbound.errors import DataError
-from transferbound.independence.rows import dependent_rows
-from transferbound.message import Cost, empirical_entropy_bits, itemize, message_bits, step_size
+from transferbound.independence.record import IndependenceRecord
+from transferbound.message import empirical_entropy_bits, itemize, message_bits, step_size
 from transferbound.message.paper_code import paper_bits
 from transferbound.predictor import Predictor, decode_predictor
 from transferbound.priors import Prior
 from transferbound.risks.counting import ErrorCount, count_errors
+
+if TYPE_CHECKING:
+    from accelerate import Accelerator
 
 __all__ = ["make_statement"]
 
@@ -38,12 +52,12 @@ def make_statement(
     confidence: float,
     candidates: int = 1,
     test: LabelledData | None = None,
-    independence: dict[str, Any],
+    independence: IndependenceRecord,
     batch_size: int = 250,
-    accelerator: Any = None,
+    accelerator: Accelerator | None = None,
     progress: bool = False,
     encoded: EncodedData | None = None,
-) -> dict[str, Any]:
+) -> Statement:
     """The content of ``certificate.json`` without what cannot be recomputed (training, versions).
 
     Args:
@@ -68,24 +82,27 @@ def make_statement(
     risk = _risk(
         count, data, message_bits(predictor.header, predictor.integers, predictor.contexts), confidence
     )
-    content: dict[str, Any] = {
+    dataset, decoder = dataset_content(data), _decoder(prior, data, predictor)
+    return {
         "schema": SCHEMA,
         "schema_version": SCHEMA_VERSION,
         **risk,
         "file_bits": 8 * len(message),
-        "prior": prior.to_dict(),
-        "dataset": data.to_dict() | {"overlap": dependent_rows(data)},
-        "decoder": _decoder(prior, data, predictor),
+        "prior": prior_content(prior),
+        "dataset": dataset,
+        "decoder": decoder,
         "message": _message(message, predictor),
-        "comparison": _comparison(data, count, confidence) | {"paper_code": _paper_code(predictor, risk)},
+        "comparison": {
+            **_comparison(data, count, confidence),
+            "paper_code": _paper_code(predictor, risk),
+        },
         "evaluation": {"test": _test(predictor, data, test, how)},
         "independence": independence,
+        "assumptions": assumptions(dataset, decoder, independence, risk["confidence"]),
     }
-    content["assumptions"] = assumptions(content)
-    return content
 
 
-def _risk(count: ErrorCount, data: LabelledData, bits: float, confidence: float) -> dict[str, Any]:
+def _risk(count: ErrorCount, data: LabelledData, bits: float, confidence: float) -> RiskContent:
     """The headline and its companions. With groups the loss of a unit is the mean over its rows."""
     delta = failure_probability(confidence)
     if data.groups is None:
@@ -107,24 +124,37 @@ def _risk(count: ErrorCount, data: LabelledData, bits: float, confidence: float)
     }
 
 
-def _decoder(prior: Prior, data: LabelledData, predictor: Predictor) -> dict[str, Any]:
-    header = asdict(predictor.header)
-    if header["head_seed"]:
+def _decoder(prior: Prior, data: LabelledData, predictor: Predictor) -> DecoderContent:
+    header = predictor.header
+    if header.head_seed:
         start = "seed"
     else:
         start = "checkpoint" if prior.keeps_own_head(data.num_classes) else "zero"
     return {
         "codec": "TB1",
-        **header,
-        "step_size": step_size(predictor.header.step),
+        "kind": header.kind,
+        "dim": header.dim,
+        "seed": header.seed,
+        "levels": header.levels,
+        "step": header.step,
+        "input_size": header.input_size,
+        "head_seed": header.head_seed,
+        "head_scale": header.head_scale,
+        "rank": header.rank,
+        "modules": header.modules,
+        "candidate": header.candidate,
+        "contexts": header.contexts,
+        "adaptive_signs": header.adaptive_signs,
+        "candidates": header.candidates,
+        "step_size": step_size(header.step),
         "head_start": start,
         "subspace": predictor.subspace,
         "preprocessing": predictor.preprocessing.to_dict(),
     }
 
 
-def _message(message: bytes, predictor: Predictor) -> dict[str, Any]:
-    costs: list[Cost] = itemize(predictor.header, predictor.integers, predictor.contexts)
+def _message(message: bytes, predictor: Predictor) -> MessageContent:
+    costs = itemize(predictor.header, predictor.integers, predictor.contexts)
     return {
         "file": MESSAGE_FILE,
         "sha256": hashlib.sha256(message).hexdigest(),
@@ -132,11 +162,11 @@ def _message(message: bytes, predictor: Predictor) -> dict[str, Any]:
         "file_bits": 8 * len(message),
         "empirical_entropy_bits": empirical_entropy_bits(predictor.integers),
         "nonzero": int(np.count_nonzero(predictor.integers)),
-        "costs": [asdict(cost) for cost in costs],
+        "costs": [cast(CostContent, asdict(cost)) for cost in costs],
     }
 
 
-def _comparison(data: LabelledData, count: ErrorCount, confidence: float) -> dict[str, Any]:
+def _comparison(data: LabelledData, count: ErrorCount, confidence: float) -> BaselineContent:
     """Guessing, the most common class, and what a held-out tenth would have certified."""
     labels = np.bincount(data.labels, minlength=data.num_classes)
     held_out = max(1, data.n_units // 10)
@@ -153,7 +183,7 @@ def _comparison(data: LabelledData, count: ErrorCount, confidence: float) -> dic
     }
 
 
-def _paper_code(predictor: Predictor, risk: dict[str, Any]) -> dict[str, Any]:
+def _paper_code(predictor: Predictor, risk: RiskContent) -> PaperCodeContent:
     """The same integers under the 2022 paper's code, and the kl form that its bits would give."""
     bits = paper_bits(predictor.integers, predictor.header.levels)
     delta = failure_probability(risk["confidence"])
@@ -162,7 +192,7 @@ def _paper_code(predictor: Predictor, risk: dict[str, Any]) -> dict[str, Any]:
 
 def _test(
     predictor: Predictor, data: LabelledData, test: LabelledData | None, how: dict[str, Any]
-) -> dict[str, Any] | None:
+) -> EvaluatedSplitContent | None:
     if test is None:
         return None
     if test.class_names != data.class_names:

@@ -14,6 +14,7 @@ from accelerate import Accelerator
 from transferbound._version import __version__
 from transferbound.bounds.confidence import failure_probability
 from transferbound.certificate.certificate import Certificate, check_out
+from transferbound.certificate.content import Content
 from transferbound.certificate.statement import make_statement
 from transferbound.certification.inputs import check_together
 from transferbound.certification.settings import CertifySettings
@@ -80,7 +81,7 @@ def certify(
         deadline=started + 60 * settings.finetune.budget_minutes,
         to_count=data.n + (test.n if test is not None else 0),
     )
-    content = make_statement(
+    statement = make_statement(
         prior,
         data,
         trained.message,
@@ -92,7 +93,10 @@ def certify(
         progress=progress,
         encoded=trained.encoded,
     )
-    content["unverified"] = {"training": trained.settings, "versions": _versions()}
+    content: Content = {
+        **statement,
+        "unverified": {"training": trained.settings, "versions": _versions()},
+    }
     certificate = Certificate(content, trained.message)
     _write(certificate, target, trained.state, accelerator)
     return certificate

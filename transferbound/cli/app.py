@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -259,7 +259,7 @@ def demo(
     run_demo(out, quiet=quiet)
 
 
-def _tell(content: dict[str, Any], as_json: bool, quiet: bool, text: Callable[[], str]) -> None:
+def _tell(content: Mapping[str, Any], as_json: bool, quiet: bool, text: Callable[[], str]) -> None:
     if as_json:
         typer.echo(json.dumps(content, indent=2, ensure_ascii=False))
     elif not quiet:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
@@ -67,6 +67,10 @@ class Examples:
         return Examples(
             name, source.config, source.revision, split, modality, columns, source.ranges, source.table
         )
+
+    def under_name(self, name: str, *, config: str | None = None, revision: str | None = None) -> Self:
+        """The same rows under another name."""
+        return replace(self, name=name, config=config, revision=revision)
 
     @property
     def n(self) -> int:

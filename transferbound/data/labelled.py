@@ -137,19 +137,3 @@ class LabelledData(Examples):
         digest = hashlib.sha256(f"{self.modality}\0{self.num_classes}\0{self.n}\0".encode())
         digest.update(b"".join(sorted(rows)))
         return digest.hexdigest()
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain JSON for ``certificate.json``."""
-        return {
-            "id": self.name,
-            "config": self.config,
-            "revision": self.revision,
-            "split": self.split,
-            "sha256": self.fingerprint,
-            "rows": self.n,
-            "units": self.n_units,
-            "modality": self.modality,
-            "columns": self.columns,
-            "class_names": list(self.class_names),
-            "classes_from": self.classes_from,
-        }

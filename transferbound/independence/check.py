@@ -18,14 +18,19 @@ then name the data set; the rows of the two parts are compared instead.
 
 from __future__ import annotations
 
-from typing import Any
-
 from transferbound.data.examples import Examples
 from transferbound.data.labelled import LabelledData
 from transferbound.errors import DataError, PriorIndependenceError
 from transferbound.independence.duplicates import find_duplicates
 from transferbound.independence.names import Match, compare_names, names_of_data
 from transferbound.independence.prior_split import compare_parts
+from transferbound.independence.record import (
+    Checked,
+    CorpusRecord,
+    Finding,
+    IndependenceRecord,
+    PriorSplitRecord,
+)
 from transferbound.priors import Prior
 
 __all__ = ["REFUSED_FRACTION", "check_independence"]
@@ -33,7 +38,6 @@ __all__ = ["REFUSED_FRACTION", "check_independence"]
 #: More rows than this share found in the pretraining data: refused. Fewer: a warning with the rows.
 REFUSED_FRACTION = 0.001
 _LISTED_ROWS = 20
-_ID_KEYS = ("base_model", "name_or_path", "finetuning_task", "tag")
 
 
 def check_independence(
@@ -44,13 +48,8 @@ def check_independence(
     *,
     pretraining_split: str = "train",
     prior_split: LabelledData | None = None,
-) -> dict[str, Any]:
+) -> IndependenceRecord:
     """Compare the prior with the training data; return what was checked and found, as plain JSON.
-
-    Keys: ``data_dependent``, ``prior_split`` (the part that the prior was trained on, and what was found of it, or
-    None), ``checked`` (what was compared), ``findings`` (each with ``kind``, ``severity`` ``refuse``, ``warn`` or
-    ``declared``, and ``message``), ``verdict`` (``none found``, ``warning`` or ``overridden``), ``override``, and
-    ``assumption`` (the sentence for the certificate).
 
     Args:
         pretraining_data: Hub id, folder or examples that the checkpoint was trained on, if at hand.
@@ -74,16 +73,6 @@ def check_independence(
     if pretraining_data is not None:
         counts, found = _compare_content(_open(pretraining_data, pretraining_split), data)
         findings += found
-    record: dict[str, Any] = {
-        "data_dependent": prior_split is not None,
-        "prior_split": part,
-        "checked": {
-            "data_names": sorted(aliases),
-            "prior_names": {where: values for where, values in declared.items() if values},
-            "pretraining_data": counts,
-        },
-        "findings": findings,
-    }
     refusals = [item["message"] for item in findings if item["severity"] == "refuse"]
     if refusals and not override:
         raise PriorIndependenceError(
@@ -92,28 +81,46 @@ def check_independence(
             "trained on and bound the rest (prior_split), or override if this is mistaken"
         )
     doubts = any(item["severity"] == "warn" for item in findings)
-    record["verdict"] = "overridden" if refusals else ("warning" if doubts else "none found")
-    record["override"] = bool(override)
-    record["assumption"] = _assumption(prior, data, record)
-    return record
+    verdict = "overridden" if refusals else ("warning" if doubts else "none found")
+    checked: Checked = {
+        "data_names": sorted(aliases),
+        "prior_names": {where: values for where, values in declared.items() if values},
+        "pretraining_data": counts,
+    }
+    base = _independent(prior, data) if part is None else _dependent(prior, data, part)
+    return {
+        "data_dependent": prior_split is not None,
+        "prior_split": part,
+        "checked": checked,
+        "findings": findings,
+        "verdict": verdict,
+        "override": bool(override),
+        "assumption": f"{base} {_outcome(verdict, findings, counts, part is not None)}",
+    }
 
 
 def _declared_names(prior: Prior) -> dict[str, list[str]]:
     """Where a data set may be named, and what stands there."""
     card = prior.provenance
-    declared: dict[str, list[str]] = {"id": [prior.name]}
-    for key in _ID_KEYS:
-        value = card.get(key)
-        declared[key] = [value] if isinstance(value, str) else list(value or [])
-    declared["datasets"] = list(card.get("datasets") or [])
-    declared["model-index"] = list(card.get("model_index_datasets") or [])
     tags = [*card.get("tags", []), *card.get("dataset_tags", [])]
-    declared["tags"] = [tag.removeprefix("dataset:") for tag in tags if tag.startswith("dataset:")]
-    declared["title"] = [card["title"]] if card.get("title") else []
-    return declared
+    return {
+        "id": [prior.name],
+        "base_model": list(card.get("base_model", [])),
+        "name_or_path": _one(card.get("name_or_path")),
+        "finetuning_task": _one(card.get("finetuning_task")),
+        "tag": _one(card.get("tag")),
+        "datasets": list(card.get("datasets", [])),
+        "model-index": list(card.get("model_index_datasets", [])),
+        "tags": [tag.removeprefix("dataset:") for tag in tags if tag.startswith("dataset:")],
+        "title": _one(card.get("title")),
+    }
 
 
-def _name_finding(match: Match, data_name: str, is_declared: bool) -> dict[str, str]:
+def _one(said: str | None) -> list[str]:
+    return [said] if said else []
+
+
+def _name_finding(match: Match, data_name: str, is_declared: bool) -> Finding:
     """A name of the very data set is what a declared ``prior_split`` says; a collection or relative is not."""
     return {
         "kind": "name",
@@ -128,7 +135,7 @@ def _open(pretraining_data: str | Examples, split: str) -> Examples:
     return Examples.open(pretraining_data, split=split)
 
 
-def _compare_content(corpus: Examples, data: LabelledData) -> tuple[dict[str, Any], list[dict[str, str]]]:
+def _compare_content(corpus: Examples, data: LabelledData) -> tuple[CorpusRecord, list[Finding]]:
     if corpus.modality != data.modality:
         raise DataError(
             f"the pretraining data {corpus.name} holds {corpus.modality}s and the data set {data.name} "
@@ -136,7 +143,7 @@ def _compare_content(corpus: Examples, data: LabelledData) -> tuple[dict[str, An
         )
     exact, near, compared = find_duplicates(corpus, data)
     found = exact | near
-    counts: dict[str, Any] = {
+    counts: CorpusRecord = {
         "id": corpus.name,
         "split": corpus.split,
         "rows": corpus.n,
@@ -157,24 +164,23 @@ def _compare_content(corpus: Examples, data: LabelledData) -> tuple[dict[str, An
     return counts, [{"kind": "content", "severity": severity, "message": message}]
 
 
-def _assumption(prior: Prior, data: LabelledData, record: dict[str, Any]) -> str:
-    compared, part = record["checked"]["pretraining_data"], record["prior_split"]
-    how = "by the names on its card" if part is None else "by the places of the rows and for duplicates"
-    how += f" and against the rows of {compared['id']}" if compared else ""
-    base = (
-        f"Data-independent prior: {prior.name} was fixed without sight of {data.name}."
-        if part is None
-        else _dependent(prior, data, part)
-    )
-    if record["verdict"] == "none found":
-        return f"{base} This was checked {how}; nothing was found, which proves nothing."
-    reasons = "; ".join(item["message"] for item in record["findings"] if item["severity"] != "declared")
-    if record["verdict"] == "warning":
-        return f"{base} This was checked {how}, and is in doubt: {reasons}."
-    return f"{base} THE CHECK FOUND OTHERWISE AND WAS OVERRIDDEN: {reasons}."
+def _outcome(verdict: str, findings: list[Finding], corpus: CorpusRecord | None, is_dependent: bool) -> str:
+    """What the check came to, as a sentence of the assumption."""
+    how = "by the places of the rows and for duplicates" if is_dependent else "by the names on its card"
+    how += f" and against the rows of {corpus['id']}" if corpus else ""
+    if verdict == "none found":
+        return f"This was checked {how}; nothing was found, which proves nothing."
+    reasons = "; ".join(item["message"] for item in findings if item["severity"] != "declared")
+    if verdict == "warning":
+        return f"This was checked {how}, and is in doubt: {reasons}."
+    return f"THE CHECK FOUND OTHERWISE AND WAS OVERRIDDEN: {reasons}."
 
 
-def _dependent(prior: Prior, data: LabelledData, part: dict[str, Any]) -> str:
+def _independent(prior: Prior, data: LabelledData) -> str:
+    return f"Data-independent prior: {prior.name} was fixed without sight of {data.name}."
+
+
+def _dependent(prior: Prior, data: LabelledData, part: PriorSplitRecord) -> str:
     n = f"{data.n:,} other rows" if data.groups is None else f"{data.n_units:,} groups of the other rows"
     return (
         f"Data-dependent prior: {prior.name} was trained on the split {part['split']} ({part['rows']:,} rows) of "

@@ -7,14 +7,13 @@ of rows, may stand in both.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from scipy.stats import chi2_contingency
 
 from transferbound.data.labelled import LabelledData
 from transferbound.errors import ArgumentError, PriorIndependenceError
 from transferbound.independence.duplicates import find_duplicates
+from transferbound.independence.record import Finding, PriorSplitRecord
 
 __all__ = ["compare_parts"]
 
@@ -31,7 +30,7 @@ duplicate among 10,000 others by nature. 20 % of SST-2's have, which are phrases
 
 def compare_parts(
     part: LabelledData, data: LabelledData, refused_fraction: float
-) -> tuple[dict[str, Any], list[dict[str, str]]]:
+) -> tuple[PriorSplitRecord, list[Finding]]:
     """What was found of the prior's ``part`` in the rows that are bounded: the record for the certificate, and
     findings of the kinds ``content`` and ``order``. More exact duplicates than ``refused_fraction`` of the rows are
     refused, or more than a hundredth with the near ones; fewer are a warning.
@@ -53,7 +52,7 @@ def compare_parts(
     _refuse_shared(part, data)
     exact, near, compared = find_duplicates(part, data)
     found = np.flatnonzero(exact | near)
-    record = {
+    record: PriorSplitRecord = {
         "split": part.split,
         "sha256": part.fingerprint,
         "rows": part.n,
@@ -63,7 +62,7 @@ def compare_parts(
         "near_duplicates": int((near & ~exact).sum()),
         "first_rows": [int(row) for row in found[:_LISTED_ROWS]],
     }
-    findings = []
+    findings: list[Finding] = []
     many = exact.sum() > refused_fraction * data.n or len(found) > _REFUSED_NEAR * data.n
     if len(found):
         findings.append(
@@ -97,7 +96,7 @@ def _refuse_shared(part: LabelledData, data: LabelledData) -> None:
         )
 
 
-def _order(part: LabelledData, data: LabelledData) -> list[dict[str, str]]:
+def _order(part: LabelledData, data: LabelledData) -> list[Finding]:
     """A data set that is sorted by class, or by something that goes with it, and was cut without shuffling."""
     counts = np.array([_unit_classes(part), _unit_classes(data)])
     counts = counts[:, counts.sum(axis=0) > 0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import json
 from typing import Any
@@ -15,7 +16,7 @@ from transferbound.priors.backends.dense import dense_tensors
 from transferbound.priors.backends.preprocessing import Preprocessing
 from transferbound.priors.backends.timm_backend import TimmBackend
 from transferbound.priors.backends.transformers_backend import TransformersBackend
-from transferbound.priors.checkpoint.card import licence, provenance
+from transferbound.priors.checkpoint.card import Provenance, licence, provenance
 from transferbound.priors.checkpoint.resolve import Checkpoint, resolve
 from transferbound.priors.checkpoint.weights import fingerprint, read_tensors
 from transferbound.priors.head import initial_head
@@ -51,7 +52,7 @@ class Prior:
         self.revision = checkpoint.revision
         self.fingerprint = fingerprint(tensors)
         self.config_fingerprint = _config_fingerprint(checkpoint.config)
-        self.provenance: dict[str, Any] = provenance(checkpoint.folder, checkpoint.config)
+        self.provenance = provenance(checkpoint.folder, checkpoint.config)
         self.provenance["files"] = [path.name for path in checkpoint.weights]
         self.licence = licence(self.provenance)
         backend = TimmBackend if checkpoint.is_timm else TransformersBackend
@@ -133,22 +134,15 @@ class Prior:
         """
         return self._backend.preprocessing(input_size)
 
-    def to_dict(self) -> dict[str, Any]:
-        """Plain JSON for ``certificate.json``."""
-        return {
-            "id": self.name,
-            "revision": self.revision,
-            "source": self.source,
-            "modality": self.modality,
-            "architecture": self.architecture,
-            "num_parameters": self.num_parameters,
-            "sha256": self.fingerprint,
-            "config_sha256": self.config_fingerprint,
-            "licence": self.licence,
-            "input_size": self.input_size,
-            "unused_tensors": list(self.unused),
-            "provenance": self.provenance,
-        }
+    def under_name(
+        self, name: str, revision: str | None = None, provenance: Provenance | None = None
+    ) -> Prior:
+        """The same checkpoint under another name; with ``provenance`` that card speaks for it, and not its own."""
+        named = copy.copy(self)
+        named.name, named.revision = name, revision
+        if provenance is not None:
+            named.provenance, named.licence = provenance, licence(provenance)
+        return named
 
     def __repr__(self) -> str:
         return f"Prior({self.name!r}, {self.architecture}, {self.num_parameters:,} parameters)"

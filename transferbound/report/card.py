@@ -10,6 +10,7 @@ from typing import Any
 from huggingface_hub import EvalResult, ModelCard, ModelCardData
 
 from transferbound.certificate.certificate import Certificate
+from transferbound.certificate.content import Content
 from transferbound.report.figures import FIGURE, draw_certificate
 from transferbound.report.summary import prior_label, remedy, warnings
 from transferbound.storage.files import write_text
@@ -29,7 +30,7 @@ def write_card(folder: Path, certificate: Certificate) -> None:
     write_text(folder / CARD_FILE, str(card))
 
 
-def _metadata(content: dict[str, Any]) -> ModelCardData:
+def _metadata(content: Content) -> ModelCardData:
     prior, data = content["prior"], content["dataset"]
     more: dict[str, Any] = {}
     if prior["revision"] or prior["id"].startswith("timm/"):
@@ -48,7 +49,7 @@ def _metadata(content: dict[str, Any]) -> ModelCardData:
     )
 
 
-def eval_results(content: dict[str, Any]) -> list[EvalResult]:
+def eval_results(content: Content) -> list[EvalResult]:
     """Bound and training error under the training split, test error under its own."""
     data = content["dataset"]
     where: dict[str, Any] = {
@@ -121,13 +122,13 @@ def _statement(certificate: Certificate) -> str:
     return text
 
 
-def label(content: dict[str, Any]) -> str:
+def label(content: Content) -> str:
     label, _, rest = prior_label(content).partition(":")
     return f"**{label[0].upper()}{label[1:]}{':' if rest else '.'}**{rest and rest + '.'}"
 
 
-def _measured(content: dict[str, Any]) -> str:
-    unit = "groups" if content["dataset"]["columns"].get("group") else "rows"
+def _measured(content: Content) -> str:
+    unit = "groups" if content["dataset"]["columns"]["group"] else "rows"
     rows = [
         ("bound on the error on new data", percent_up(content["risk_bound"])),
         ("training error", f"{percent(content['train_error'])} ({content['errors']:,} wrong rows)"),
@@ -147,7 +148,7 @@ def _measured(content: dict[str, Any]) -> str:
     return _table(("quantity", "value"), rows)
 
 
-def _account(content: dict[str, Any]) -> str:
+def _account(content: Content) -> str:
     rows = [
         (cost["field"], f"`{cost['value']}`", f"{cost['bits']:.1f}", cost["code"])
         for cost in content["message"]["costs"]
@@ -164,7 +165,7 @@ def _account(content: dict[str, Any]) -> str:
     )
 
 
-def _holdout(content: dict[str, Any]) -> str:
+def _holdout(content: Content) -> str:
     compared = content["comparison"]
     held = compared["holdout_tenth"]
     return (
@@ -176,7 +177,7 @@ def _holdout(content: dict[str, Any]) -> str:
     )
 
 
-def _check(content: dict[str, Any]) -> str:
+def _check(content: Content) -> str:
     corpus = content["independence"]["checked"]["pretraining_data"]
     more = "" if corpus is None else " What the checkpoint was trained on: `--pretraining-data`."
     return (

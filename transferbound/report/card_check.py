@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import yaml
 from huggingface_hub import EvalResult, ModelCard
 
 from transferbound.certificate.certificate import Certificate
+from transferbound.certificate.content import Content
 from transferbound.errors import CertificateError
 from transferbound.report.card import CARD_FILE, card_text, eval_results, label
 from transferbound.storage.files import read_limited
@@ -57,7 +57,7 @@ def check_card(folder: Path, certificate: Certificate) -> list[str]:
     return problems + _wrong_lines(text, certificate) + _wrong_label(text, found, certificate.content)
 
 
-def _wrong_label(text: str, found: Sequence[EvalResult], content: dict[str, Any]) -> list[str]:
+def _wrong_label(text: str, found: Sequence[EvalResult], content: Content) -> list[str]:
     """A data-dependent prior has to be called so: in the text, and in the name of the result."""
     if not content["independence"]["data_dependent"]:
         return []

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from transferbound.bounds import occam_kl
 from transferbound.bounds.confidence import failure_probability
+from transferbound.certificate.content import Content
 from transferbound.wording import confidence_text, percent, percent_up
 
 __all__ = ["FIGURE", "draw_certificate"]
@@ -19,7 +20,7 @@ FIGURE = "figures/bound.png"
 _INK, _BLUE, _GREY, _ORANGE = "#222222", "#2b6cb0", "#b8bec6", "#c05621"
 
 
-def draw_certificate(content: dict[str, Any], path: Path) -> None:
+def draw_certificate(content: Content, path: Path) -> None:
     """Writes the figure as PNG. ``content`` is that of ``certificate.json``."""
     figure = Figure(figsize=(9.6, 3.6), layout="constrained")
     FigureCanvasAgg(figure)
@@ -30,7 +31,7 @@ def draw_certificate(content: dict[str, Any], path: Path) -> None:
     figure.savefig(path, dpi=144, metadata={"Software": None})
 
 
-def _bars(axes: Any, content: dict[str, Any]) -> None:
+def _bars(axes: Axes, content: Content) -> None:
     compared, test = content["comparison"], content["evaluation"]["test"]
     rows = [
         ("bound on new data", content["risk_bound"], percent_up, _BLUE),
@@ -55,7 +56,7 @@ def _bars(axes: Any, content: dict[str, Any]) -> None:
     axes.spines[["top", "right"]].set_visible(False)
 
 
-def _curve(axes: Any, content: dict[str, Any]) -> None:
+def _curve(axes: Axes, content: Content) -> None:
     """The kl form over message sizes: it needs the risk alone, so it serves rows and groups."""
     delta, bits = failure_probability(content["confidence"]), content["message_bits"]
     sizes = np.linspace(0.0, 2.2 * bits, 120)

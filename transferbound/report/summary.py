@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from transferbound.bounds import max_bits, min_n
 from transferbound.bounds.confidence import failure_probability
 from transferbound.certificate.certificate import Certificate
+from transferbound.certificate.content import Content
 from transferbound.wording import confidence_text, percent, percent_up
 
 __all__ = ["prior_label", "remedy", "summary", "warnings"]
@@ -15,7 +14,7 @@ __all__ = ["prior_label", "remedy", "summary", "warnings"]
 def summary(certificate: Certificate) -> str:
     """What a certificate says, for a terminal."""
     c = certificate.content
-    unit = "groups" if c["dataset"]["columns"].get("group") else "examples"
+    unit = "groups" if c["dataset"]["columns"]["group"] else "examples"
     lines = [
         f"error on new data   at most {percent_up(c['risk_bound'])} with {confidence_text(c['confidence'])} confidence",
         f"training error      {percent(c['train_error'])} ({c['errors']:,} wrong rows; n = {c['n']:,} {unit})",
@@ -41,7 +40,7 @@ def summary(certificate: Certificate) -> str:
     return "\n".join(lines)
 
 
-def prior_label(content: dict[str, Any]) -> str:
+def prior_label(content: Content) -> str:
     """Whether the prior depends on the data set, in words; the same on the card and in the terminal."""
     data, independence = content["dataset"], content["independence"]
     part = independence["prior_split"]
@@ -51,7 +50,7 @@ def prior_label(content: dict[str, Any]) -> str:
         )
         return f"data-independent prior{doubt}"
     rest = f"{data['rows']:,} other rows"
-    if data["columns"].get("group"):
+    if data["columns"]["group"]:
         rest = f"{data['units']:,} groups of the {rest}"
     return (
         f"data-dependent prior: the prior was trained on {part['split']} ({part['rows']:,} rows) of the same data; "
@@ -59,12 +58,12 @@ def prior_label(content: dict[str, Any]) -> str:
     )
 
 
-def warnings(content: dict[str, Any]) -> list[str]:
+def warnings(content: Content) -> list[str]:
     """The warnings among a certificate's assumptions."""
     return [line.removeprefix("WARNING: ") for line in content["assumptions"] if line.startswith("WARNING: ")]
 
 
-def remedy(content: dict[str, Any]) -> str:
+def remedy(content: Content) -> str:
     """For a vacuous bound: what n, or how few bits, would make it say something."""
     guess = content["comparison"]["uniform_guess_error"]
     delta = failure_probability(content["confidence"])

@@ -2,83 +2,124 @@
 
 from __future__ import annotations
 
-import copy
-from dataclasses import replace
-from typing import Any, TypeVar
+from dataclasses import dataclass
 
+from transferbound.certificate.content import Content, ImageColumns, PriorContent, TextColumns
 from transferbound.data.examples import Examples
 from transferbound.data.labelled import LabelledData
 from transferbound.errors import ArgumentError
 from transferbound.priors import Prior
 
-__all__ = ["data_as_recorded", "load_as_recorded", "notes_on", "prior_as_recorded", "recorded_corpus"]
+__all__ = ["Places", "RecordedRows", "load_corpus", "load_prior", "load_rows", "notes_on"]
 
 
-def load_as_recorded(content: dict[str, Any], dataset: str | None, split: str) -> LabelledData:
+@dataclass(frozen=True)
+class Places:
+    """Where checkpoint, data and pretraining data are now; None: under their recorded names."""
+
+    prior: str | None = None
+    dataset: str | None = None
+    pretraining_data: str | None = None
+
+    def elsewhere(self, content: Content) -> Places:
+        """Without those that are the recorded names.
+
+        Raises:
+            ArgumentError: a place of pretraining data, and the certificate states none.
+        """
+        corpus = content["independence"]["checked"]["pretraining_data"]
+        if self.pretraining_data is not None and corpus is None:
+            raise ArgumentError(
+                f"pretraining data {self.pretraining_data!r} is given, but the certificate states none; leave it out"
+            )
+        return Places(
+            prior=None if self.prior == content["prior"]["id"] else self.prior,
+            dataset=None if self.dataset == content["dataset"]["id"] else self.dataset,
+            pretraining_data=None
+            if corpus is None or self.pretraining_data == corpus["id"]
+            else self.pretraining_data,
+        )
+
+
+@dataclass(frozen=True)
+class RecordedRows:
+    """The splits that a certificate names, under the data set's recorded name."""
+
+    data: LabelledData
+    test: LabelledData | None
+    prior_split: LabelledData | None
+
+
+def load_prior(stated: PriorContent, elsewhere: str | None) -> Prior:
+    """The checkpoint as it is found, under its own name."""
+    return Prior.from_pretrained(
+        elsewhere or stated["id"], revision=None if elsewhere else stated["revision"]
+    )
+
+
+def load_rows(content: Content, elsewhere: str | None) -> RecordedRows:
+    test, part = content["evaluation"]["test"], content["independence"]["prior_split"]
+    return RecordedRows(
+        data=_load_split(content, elsewhere, content["dataset"]["split"]),
+        test=None if test is None else _load_split(content, elsewhere, test["split"]),
+        prior_split=None if part is None else _load_split(content, elsewhere, part["split"]),
+    )
+
+
+def _load_split(content: Content, elsewhere: str | None, split: str) -> LabelledData:
     stated = content["dataset"]
     columns = stated["columns"]
-    images = columns.get("image") or [None]
-    return LabelledData.load(
-        dataset or stated["id"],
+    image, texts = _inputs(columns)
+    found = LabelledData.load(
+        elsewhere or stated["id"],
         split=split,
         config=stated["config"],
-        revision=None if dataset else stated["revision"],
-        image_column=images[0],
-        text_columns=columns.get("text"),
+        revision=None if elsewhere else stated["revision"],
+        image_column=image,
+        text_columns=texts,
         label_column=columns["label"],
         group_column=columns["group"],
         num_classes=None if stated["classes_from"] == "features" else len(stated["class_names"]),
     )
+    if elsewhere is None:
+        return found
+    return found.under_name(stated["id"], config=stated["config"], revision=stated["revision"])
 
 
-def prior_as_recorded(checkpoint: Prior, stated: dict[str, Any]) -> Prior:
-    """The checkpoint under its recorded name, with what its recorded card said."""
-    named = copy.copy(checkpoint)
-    named.name, named.revision = stated["id"], stated["revision"]
-    named.provenance, named.licence = stated["provenance"], stated["licence"]
-    return named
+def _inputs(columns: ImageColumns | TextColumns) -> tuple[str | None, list[str] | None]:
+    """The image column, or the text columns."""
+    if "image" in columns:
+        return next(iter(columns["image"]), None), None
+    return None, columns["text"]
 
 
-def recorded_corpus(content: dict[str, Any], elsewhere: str | None) -> Examples | None:
+def load_corpus(content: Content, elsewhere: str | None) -> Examples | None:
     """The pretraining data from where it is now, under its recorded name; None where it is still there."""
     stated = content["independence"]["checked"]["pretraining_data"]
-    if elsewhere is None or (stated is not None and elsewhere == stated.get("id")):
+    if stated is None or elsewhere is None:
         return None
-    if stated is None:
-        raise ArgumentError(
-            f"pretraining data {elsewhere!r} is given, but the certificate states none; leave it out"
-        )
-    found = Examples.open(elsewhere, split=str(stated.get("split")))
-    return replace(found, name=str(stated.get("id")))
+    return Examples.open(elsewhere, split=stated["split"]).under_name(stated["id"])
 
 
-_Data = TypeVar("_Data", LabelledData, None, LabelledData | None)
-
-
-def data_as_recorded(data: _Data, stated: dict[str, Any]) -> _Data:
-    if data is None:
-        return data
-    named = copy.copy(data)
-    for here, there in (("name", "id"), ("revision", "revision"), ("config", "config")):
-        object.__setattr__(named, here, stated[there])
-    return named
-
-
-def notes_on(
-    checkpoint: Prior, content: dict[str, Any], prior_elsewhere: bool, data_elsewhere: bool
-) -> list[str]:
+def notes_on(content: Content, checkpoint: Prior, places: Places) -> list[str]:
     """What was taken on the certificate's word."""
     notes = []
-    if prior_elsewhere:
+    if places.prior is not None:
         notes.append(
             f"the checkpoint was read from {checkpoint.name}; that {content['prior']['id']} holds the same "
             "tensors was not checked"
         )
         if checkpoint.provenance != content["prior"]["provenance"]:
             notes.append("the card of that checkpoint says other things than prior.provenance")
-    if data_elsewhere:
+    if places.dataset is not None:
         notes.append(
             f"the data was read from another place; that {content['dataset']['id']} holds the same rows was "
             "not checked"
+        )
+    corpus = content["independence"]["checked"]["pretraining_data"]
+    if places.pretraining_data is not None and corpus is not None:
+        notes.append(
+            f"the pretraining data was read from another place; that {corpus['id']} holds the same rows was not "
+            "checked"
         )
     return notes

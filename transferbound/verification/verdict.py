@@ -33,15 +33,18 @@ class Verdict:
     def to_dict(self) -> dict[str, Any]:
         """Plain data, for JSON."""
         content = self.certificate.content
-        keys = ("risk_bound", "confidence", "n", "errors", "message_bits")
         return {
             "holds": self.holds,
             "problems": list(self.problems),
-            "warnings": warnings(self.certificate.content),
+            "warnings": warnings(content),
             "notes": list(self.notes),
             "data_dependent_prior": content["independence"]["data_dependent"],
             "errors_counted": self.errors,
-            **{key: content[key] for key in keys},
+            "risk_bound": content["risk_bound"],
+            "confidence": content["confidence"],
+            "n": content["n"],
+            "errors": content["errors"],
+            "message_bits": content["message_bits"],
         }
 
     def text(self) -> str:

@@ -2,30 +2,23 @@
 
 from __future__ import annotations
 
-import copy
 import hashlib
 import os
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from transferbound.certificate.certificate import Certificate
+from transferbound.certificate.content import Content, PriorContent
 from transferbound.certificate.statement import make_statement
-from transferbound.data.encoded import EncodedData
 from transferbound.data.examples import Examples
 from transferbound.data.labelled import LabelledData
 from transferbound.errors import ArgumentError, MessageError, PriorIndependenceError
 from transferbound.independence.check import check_independence
+from transferbound.independence.record import IndependenceRecord
 from transferbound.priors import Prior
 from transferbound.report.card_check import check_card
 from transferbound.verification.compare import compare, differs
-from transferbound.verification.recorded import (
-    data_as_recorded,
-    load_as_recorded,
-    notes_on,
-    prior_as_recorded,
-    recorded_corpus,
-)
+from transferbound.verification.recorded import Places, load_corpus, load_prior, load_rows, notes_on
 from transferbound.verification.verdict import Verdict
 
 __all__ = ["check_certificate", "verify"]
@@ -61,58 +54,49 @@ def verify(
     problems = _message_problems(certificate)
     if problems:
         return Verdict(False, tuple(problems), certificate)
-    prior = None if prior == content["prior"]["id"] else prior
-    dataset = None if dataset == content["dataset"]["id"] else dataset
-    corpus = recorded_corpus(content, pretraining_data)
-    checkpoint = Prior.from_pretrained(
-        prior or content["prior"]["id"], revision=None if prior else content["prior"]["revision"]
-    )
+    places = Places(prior, dataset, pretraining_data).elsewhere(content)
+    checkpoint = load_prior(content["prior"], places.prior)
     if checkpoint.fingerprint != content["prior"]["sha256"]:
         line = differs("prior.sha256", content["prior"]["sha256"], checkpoint.fingerprint)
         return Verdict(False, (line,), certificate)
-    stated_test, stated_part = content["evaluation"]["test"], content["independence"]["prior_split"]
+    rows = load_rows(content, places.dataset)
     verdict = check_certificate(
         certificate,
-        checkpoint,
-        load_as_recorded(content, dataset, content["dataset"]["split"]),
-        test=None if stated_test is None else load_as_recorded(content, dataset, stated_test["split"]),
-        prior_split=None if stated_part is None else load_as_recorded(content, dataset, stated_part["split"]),
-        pretraining=corpus,
-        prior_elsewhere=prior is not None,
-        data_elsewhere=dataset is not None,
+        checkpoint if places.prior is None else _as_recorded(checkpoint, content["prior"]),
+        rows.data,
+        test=rows.test,
+        prior_split=rows.prior_split,
+        pretraining=load_corpus(content, places.pretraining_data),
         batch_size=batch_size,
         progress=progress,
     )
+    problems = list(verdict.problems)
+    if places.prior is not None:
+        problems += _silent_findings(content, checkpoint, rows.data)
     # The card is made from the statement: where that is false there is nothing to compare it with.
-    wrong = check_card(Path(folder), certificate) if verdict.holds else []
-    return replace(verdict, holds=False, problems=tuple(wrong)) if wrong else verdict
+    problems = problems or check_card(Path(folder), certificate)
+    notes = notes_on(content, checkpoint, places)
+    return replace(verdict, holds=not problems, problems=tuple(problems), notes=tuple(notes))
 
 
 def check_certificate(
     certificate: Certificate,
-    checkpoint: Prior,
+    prior: Prior,
     data: LabelledData,
     *,
     test: LabelledData | None = None,
     prior_split: LabelledData | None = None,
     pretraining: Examples | None = None,
-    prior_elsewhere: bool = False,
-    data_elsewhere: bool = False,
     batch_size: int = 250,
     progress: bool = False,
-    encoded: EncodedData | None = None,
 ) -> Verdict:
-    """Checks a certificate against a checkpoint and data that are loaded already.
+    """Checks a certificate against a checkpoint and data that are loaded already, under their recorded names.
 
     Args:
-        certificate, checkpoint, data: what is checked, against what.
+        certificate, prior, data: what is checked, against what.
         test, prior_split: the splits that ``evaluation.test`` and ``independence.prior_split`` name, where they
             name one.
-        pretraining: the rows that ``independence.checked.pretraining_data`` names, where they were read from another
-            place than the recorded one. Default: they are read from there.
-        prior_elsewhere, data_elsewhere: the checkpoint or the data was read from another place than the
-            recorded one, so that its name and revision are the certificate's word.
-        encoded: ``data`` under the message's preprocessing, where it is at hand already.
+        pretraining: the rows that ``independence.checked.pretraining_data`` names. Default: they are read from there.
         batch_size, progress: as for :func:`verify`.
 
     Raises:
@@ -122,23 +106,17 @@ def check_certificate(
     problems = _message_problems(certificate)
     if problems:
         return Verdict(False, tuple(problems), certificate)
-    named = prior_as_recorded(checkpoint, content["prior"]) if prior_elsewhere else checkpoint
-    rows = data_as_recorded(data, content["dataset"]) if data_elsewhere else data
-    part = data_as_recorded(prior_split, content["dataset"]) if data_elsewhere else prior_split
     try:
-        independence, lines = _independence(named, checkpoint, rows, part, pretraining, content)
-        problems += lines
         computed = make_statement(
-            named,
-            rows,
+            prior,
+            data,
             certificate.message,
             confidence=content["confidence"],
             candidates=content["decoder"]["candidates"],
             test=test,
-            independence=independence,
+            independence=_independence(content["independence"], prior, data, prior_split, pretraining),
             batch_size=batch_size,
             progress=progress,
-            encoded=encoded,
         )
     except PriorIndependenceError as error:
         return Verdict(False, (f"independence: {error}",), certificate)
@@ -146,15 +124,9 @@ def check_certificate(
         return Verdict(False, (f"offset.bin: {error}",), certificate)
     except ArgumentError as error:
         return Verdict(False, (f"a stated value is out of range: {error}",), certificate)
-    problems += compare({key: value for key, value in content.items() if key != "unverified"}, computed)
+    problems = compare({key: value for key, value in content.items() if key != "unverified"}, computed)
     problems += _test_problems(test, data, prior_split)
-    notes = notes_on(checkpoint, content, prior_elsewhere, data_elsewhere)
-    if pretraining is not None:
-        notes.append(
-            f"the pretraining data was read from another place; that {pretraining.name} holds the same rows was not "
-            "checked"
-        )
-    return Verdict(not problems, tuple(problems), certificate, computed["errors"], tuple(notes))
+    return Verdict(not problems, tuple(problems), certificate, computed["errors"])
 
 
 def _message_problems(certificate: Certificate) -> list[str]:
@@ -177,34 +149,37 @@ def _test_problems(
 
 
 def _independence(
-    named: Prior,
-    checkpoint: Prior,
+    stated: IndependenceRecord,
+    prior: Prior,
     data: LabelledData,
-    part: LabelledData | None,
+    prior_split: LabelledData | None,
     pretraining: Examples | None,
-    content: dict[str, Any],
-) -> tuple[dict[str, Any], list[str]]:
-    """The check again, as it was made; and what the card of the checkpoint at hand says beyond it."""
-    stated = content["independence"]
+) -> IndependenceRecord:
+    """The check again, as it was made."""
     corpus = stated["checked"]["pretraining_data"]
-    try:
-        record = check_independence(
-            named,
-            data,
-            pretraining or (None if corpus is None else str(corpus.get("id"))),
-            override=stated["override"],
-            pretraining_split="train" if corpus is None else str(corpus.get("split")),
-            prior_split=part,
-        )
-    except (TypeError, AttributeError, KeyError) as error:
-        raise MessageError(f"prior.provenance is malformed: {error}") from error
-    if named is checkpoint:
-        return record, []
-    here = copy.copy(checkpoint)
-    here.name = named.name
-    known = {finding["message"] for finding in record["findings"]}
+    if corpus is None:
+        return check_independence(prior, data, override=stated["override"], prior_split=prior_split)
+    return check_independence(
+        prior,
+        data,
+        pretraining or corpus["id"],
+        override=stated["override"],
+        pretraining_split=corpus["split"],
+        prior_split=prior_split,
+    )
+
+
+def _as_recorded(checkpoint: Prior, stated: PriorContent) -> Prior:
+    """The checkpoint under its recorded name, with what its recorded card said."""
+    return checkpoint.under_name(stated["id"], stated["revision"], stated["provenance"])
+
+
+def _silent_findings(content: Content, checkpoint: Prior, data: LabelledData) -> list[str]:
+    """What the card of the checkpoint at hand says beyond the recorded one."""
+    known = {finding["message"] for finding in content["independence"]["findings"]}
+    here = checkpoint.under_name(content["prior"]["id"])
     found = check_independence(here, data, override=True)["findings"]
-    return record, [
+    return [
         f"independence.findings is without: {item['message']}"
         for item in found
         if item["message"] not in known

@@ -4,17 +4,36 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict, cast
 
 from huggingface_hub import metadata_load
 
-__all__ = ["licence", "provenance"]
+__all__ = ["Provenance", "licence", "provenance"]
 
 _MAX_CHARACTERS = 2000
 
 
-def provenance(folder: Path, config: dict[str, Any]) -> dict[str, Any]:
-    """Plain JSON: the card's ``license``, ``datasets``, ``base_model`` and the data sets of its results.
+class Provenance(TypedDict, total=False):
+    """Plain JSON: what card, config and folder say; a key is there where they say it."""
+
+    name_or_path: str
+    finetuning_task: str
+    license: str
+    tag: str
+    origin_url: str
+    title: str
+    card_error: str
+    datasets: list[str]
+    base_model: list[str]
+    tags: list[str]
+    dataset_tags: list[str]
+    model_index_datasets: list[str]
+    source: str
+    files: list[str]
+
+
+def provenance(folder: Path, config: dict[str, Any]) -> Provenance:
+    """The card's ``license``, ``datasets``, ``base_model`` and the data sets of its results; what config.json says.
 
     A card that cannot be parsed is reported as such and otherwise ignored: a card is a statement, not
     something that the bound rests on.
@@ -32,13 +51,12 @@ def provenance(folder: Path, config: dict[str, Any]) -> dict[str, Any]:
     source = folder / "SOURCE.txt"
     if source.is_file():
         found["source"] = source.read_text(encoding="utf-8", errors="replace").strip()[:_MAX_CHARACTERS]
-    return found
+    return cast(Provenance, found)
 
 
-def licence(found: dict[str, Any]) -> str | None:
+def licence(found: Provenance) -> str | None:
     """The licence that the card or the config declares, or None."""
-    value = found.get("license")
-    return str(value) if value else None
+    return found.get("license") or None
 
 
 def _read_card(path: Path) -> dict[str, Any]:

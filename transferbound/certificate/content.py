@@ -1,0 +1,219 @@
+"""What stands in ``certificate.json``, as types: the check of its form is made from them.
+
+Errors and bounds are fractions, lengths are bits. docs/certificate.md says what each key means.
+"""
+
+from __future__ import annotations
+
+from typing import Any, TypedDict, final
+
+from transferbound.independence.record import IndependenceRecord
+from transferbound.priors.checkpoint.card import Provenance
+
+__all__ = [
+    "BaselineContent",
+    "ComparisonContent",
+    "Content",
+    "CostContent",
+    "DatasetContent",
+    "DecoderContent",
+    "EvaluatedSplitContent",
+    "EvaluationContent",
+    "HoldoutContent",
+    "ImageColumns",
+    "MessageContent",
+    "PaperCodeContent",
+    "PriorContent",
+    "RiskContent",
+    "Statement",
+    "TextColumns",
+    "UnverifiedContent",
+]
+
+
+class RiskContent(TypedDict):
+    """Bounds and errors as fractions, the message in bits, ``n`` in units, ``errors`` in rows."""
+
+    risk_bound: float
+    confidence: float
+    n: int
+    errors: int
+    train_error: float
+    message_bits: float
+    bounds: dict[str, float]
+
+
+class PriorContent(TypedDict):
+    """The checkpoint. ``input_size``: image side in pixels, or most tokens of a row."""
+
+    id: str
+    revision: str | None
+    source: str
+    modality: str
+    architecture: str
+    num_parameters: int
+    sha256: str
+    config_sha256: str
+    licence: str | None
+    input_size: int
+    unused_tensors: list[str]
+    provenance: Provenance
+
+
+@final
+class ImageColumns(TypedDict):
+    """The columns that were read of a data set of images."""
+
+    image: list[str]
+    label: str
+    group: str | None
+
+
+@final
+class TextColumns(TypedDict):
+    """The columns that were read of a data set of texts, two for pairs."""
+
+    text: list[str]
+    label: str
+    group: str | None
+
+
+class DatasetContent(TypedDict):
+    """The training examples. ``units``: groups where a group column is named, else rows; ``overlap`` in rows."""
+
+    id: str
+    config: str | None
+    revision: str | None
+    split: str
+    sha256: str
+    rows: int
+    units: int
+    modality: str
+    columns: ImageColumns | TextColumns
+    class_names: list[str]
+    classes_from: str
+    overlap: dict[str, int]
+
+
+class DecoderContent(TypedDict):
+    """The fields of the message's header, and what follows from them and the checkpoint.
+
+    ``step_size`` = 2^(``step``/4) is in units of a coordinate; the head's part of the offset is scaled by
+    2^(``head_scale``/2).
+    """
+
+    codec: str
+    kind: str
+    dim: int
+    seed: int
+    levels: int
+    step: int
+    input_size: int
+    head_seed: int
+    head_scale: int
+    rank: int
+    modules: str
+    candidate: int
+    contexts: bool
+    adaptive_signs: bool
+    candidates: int
+    step_size: float
+    head_start: str
+    subspace: dict[str, Any]
+    preprocessing: dict[str, Any]
+
+
+class CostContent(TypedDict):
+    """What one choice took, and the bits that it paid."""
+
+    field: str
+    value: str | int | float | bool
+    bits: float
+    code: str
+
+
+class MessageContent(TypedDict):
+    """``offset.bin``. Lengths in bits; ``nonzero`` counts integers."""
+
+    file: str
+    sha256: str
+    ideal_bits: float
+    file_bits: int
+    empirical_entropy_bits: float
+    nonzero: int
+    costs: list[CostContent]
+
+
+class HoldoutContent(TypedDict):
+    """What units kept out of training would have certified. ``bound``: a fraction; ``n``, ``errors`` in units."""
+
+    n: int
+    errors: int
+    bound: float
+
+
+class PaperCodeContent(TypedDict):
+    """The same integers under the 2022 paper's code: bits, and the kl form as a fraction."""
+
+    bits: float
+    occam_kl: float
+
+
+class BaselineContent(TypedDict):
+    """Guessing, the most common class, and holding data out; errors as fractions."""
+
+    uniform_guess_error: float
+    majority_class: str
+    majority_class_error: float
+    holdout_tenth: HoldoutContent
+
+
+class ComparisonContent(BaselineContent):
+    """What the bound is to be compared with."""
+
+    paper_code: PaperCodeContent
+
+
+class EvaluatedSplitContent(TypedDict):
+    """Errors on a labelled test split, of ``n`` rows; ``error`` is a fraction."""
+
+    split: str
+    sha256: str
+    n: int
+    errors: int
+    error: float
+
+
+class EvaluationContent(TypedDict):
+    """What was counted for reporting only."""
+
+    test: EvaluatedSplitContent | None
+
+
+class Statement(RiskContent):
+    """All that a certificate states and that can be computed again."""
+
+    schema: str
+    schema_version: int
+    file_bits: int
+    prior: PriorContent
+    dataset: DatasetContent
+    decoder: DecoderContent
+    message: MessageContent
+    comparison: ComparisonContent
+    evaluation: EvaluationContent
+    independence: IndependenceRecord
+    assumptions: list[str]
+
+
+class UnverifiedContent(TypedDict):
+    """The writer's word: training settings, and the versions of libraries."""
+
+    training: dict[str, Any]
+    versions: dict[str, Any]
+
+
+class Content(Statement):
+    """The whole of ``certificate.json``."""
+
+    unverified: UnverifiedContent
