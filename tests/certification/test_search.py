@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from spine_fixtures import QUICK, here_cli, run_cli, world
+from conftest import save_rows
+from spine_fixtures import QUICK, bright_rows, here_cli, run_cli, world
 
 from transferbound import (
     Certificate,
@@ -24,8 +25,10 @@ from transferbound.bounds import occam_kl
 from transferbound.certification.search import SearchResult, search
 from transferbound.cli import options
 from transferbound.cli.search_grid import DECODER_KEYS, ENCODER_KEYS, parse_grid
+from transferbound.data.examples import Examples
 from transferbound.errors import ArgumentError, DataError, OutputError, SubspaceError
 from transferbound.finetune import Finetuner
+from transferbound.independence import check
 from transferbound.message import Header, itemize
 from transferbound.message.field_codes import choice_bits
 from transferbound.message.header import field_codes
@@ -181,6 +184,28 @@ def test_a_searched_certificate_states_and_pays_for_the_winner(tmp_path: Path, c
     assert len(integers) == header.dim
     checked = run_cli("verify", tmp_path / "out")
     assert (checked.returncode, checked.stdout[:5]) == (0, "HOLDS")
+
+
+def test_prior_and_data_are_checked_once_for_pilots_and_full_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save_rows(tmp_path / "corpus", bright_rows(30, seed=7))
+    compared: list[str] = []
+    original = check.find_duplicates
+
+    def count(corpus: Examples, data: LabelledData) -> Any:
+        compared.append(corpus.name)
+        return original(corpus, data)
+
+    monkeypatch.setattr(check, "find_duplicates", count)
+    runs = count_runs(monkeypatch)
+    command = ["bound", "--prior", world() / "prior", "--dataset", world() / "bright-squares", "--epochs", 2]
+    command += ["--pretraining-data", tmp_path / "corpus", "--search", "dim=10,12", "--input-size", 32]
+    assert here_cli(*command, "--out", tmp_path / "out", "--quiet") in (0, 3)
+    assert len(runs) == 3
+    assert compared == [str(tmp_path / "corpus")]
+    found = Certificate.from_pretrained(tmp_path / "out").content["independence"]["checked"]
+    assert found["pretraining_data"]["rows"] == 30
 
 
 def test_the_search_changes_nothing_of_the_winners_run(tmp_path: Path) -> None:

@@ -16,17 +16,16 @@ from transferbound.bounds.confidence import failure_probability
 from transferbound.certificate.certificate import Certificate, check_out
 from transferbound.certificate.content import Content
 from transferbound.certificate.statement import make_statement
-from transferbound.certification.inputs import check_together
+from transferbound.certification.inputs import Inputs
 from transferbound.certification.settings import CertifySettings
-from transferbound.certification.training import train
+from transferbound.certification.training import Run, train
 from transferbound.data.examples import Examples
 from transferbound.data.labelled import LabelledData
-from transferbound.independence.check import check_independence
 from transferbound.priors import Prior
 from transferbound.report.card import write_card
 from transferbound.storage.run_state import RunState
 
-__all__ = ["certify"]
+__all__ = ["certify", "certify_inputs"]
 
 
 def certify(
@@ -61,35 +60,56 @@ def certify(
     """
     started = time.monotonic()
     settings = settings or CertifySettings()
-    failure_probability(settings.confidence)  # checks it
-    target = None if out is None else Path(out)
-    if target is not None:
-        check_out(target)
-    prior = Prior.from_pretrained(prior) if isinstance(prior, str) else prior
-    data = LabelledData.load(data) if isinstance(data, str) else data
-    part = data.other_split(prior_split) if isinstance(prior_split, str) else prior_split
-    check_together(prior, data, test, part)
-    independence = check_independence(prior, data, pretraining, override=allow_dependence, prior_split=part)
-    accelerator = Accelerator(mixed_precision=settings.finetune.mixed_precision)
-    trained = train(
+    _checked(out, settings)  # before anything is loaded
+    inputs = Inputs.resolve(
         prior,
         data,
-        target,
-        settings,
-        accelerator=accelerator,
-        progress=progress,
-        deadline=started + 60 * settings.finetune.budget_minutes,
-        to_count=data.n + (test.n if test is not None else 0),
+        test=test,
+        pretraining=pretraining,
+        prior_split=prior_split,
+        allow_dependence=allow_dependence,
     )
+    return certify_inputs(inputs, out, settings, progress=progress, started=started)
+
+
+def certify_inputs(
+    inputs: Inputs,
+    out: str | os.PathLike[str] | None,
+    settings: CertifySettings,
+    *,
+    progress: bool = True,
+    started: float | None = None,
+) -> Certificate:
+    """:func:`certify` for prior and data that are resolved.
+
+    Args:
+        inputs: prior and data, found to go together.
+        out, settings, progress: as for :func:`certify`.
+        started: ``time.monotonic()`` at which the time budget began; None: now.
+
+    Raises:
+        TransferboundError: as :func:`certify`.
+    """
+    target = _checked(out, settings)
+    started = time.monotonic() if started is None else started
+    run = Run(
+        inputs,
+        settings,
+        Accelerator(mixed_precision=settings.finetune.mixed_precision),
+        progress,
+        deadline=started + 60 * settings.finetune.budget_minutes,
+        to_count=inputs.data.n + (inputs.test.n if inputs.test is not None else 0),
+    )
+    trained = train(run, target)
     statement = make_statement(
-        prior,
-        data,
+        inputs.prior,
+        inputs.data,
         trained.message,
         confidence=settings.confidence,
         candidates=settings.candidates,
-        test=test,
-        independence=independence,
-        accelerator=accelerator,
+        test=inputs.test,
+        independence=inputs.independence,
+        accelerator=run.accelerator,
         progress=progress,
         encoded=trained.encoded,
     )
@@ -98,8 +118,17 @@ def certify(
         "unverified": {"training": trained.settings, "versions": _versions()},
     }
     certificate = Certificate(content, trained.message)
-    _write(certificate, target, trained.state, accelerator)
+    _write(certificate, target, trained.state, run.accelerator)
     return certificate
+
+
+def _checked(out: str | os.PathLike[str] | None, settings: CertifySettings) -> Path | None:
+    """The folder to write, which can be written; refuses a confidence that is none."""
+    failure_probability(settings.confidence)
+    target = None if out is None else Path(out)
+    if target is not None:
+        check_out(target)
+    return target
 
 
 def _write(

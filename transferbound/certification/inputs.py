@@ -1,33 +1,67 @@
-"""Prior and data, found to go together before anything is trained."""
+"""What a certificate is made from: prior and data, found to go together before anything is trained."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
+
+from transferbound.data.examples import Examples
 from transferbound.data.labelled import LabelledData
 from transferbound.errors import DataError, PriorError
+from transferbound.independence.check import check_independence
+from transferbound.independence.record import IndependenceRecord
 from transferbound.priors import Prior
 
-__all__ = ["check_modality", "check_together"]
+__all__ = ["Inputs", "check_modality"]
 
 
-def check_together(
-    prior: Prior, data: LabelledData, test: LabelledData | None, part: LabelledData | None
-) -> None:
-    """Refuses a prior that cannot read the data, and a test split that is no test. Raises TransferboundError."""
-    check_modality(prior, data)
-    if test is None:
-        return
-    if test.class_names != data.class_names:
-        raise DataError(
-            f"the split {test.split} declares the classes {list(test.class_names)[:8]}, the training split "
-            f"{list(data.class_names)[:8]}; name another test split, or none"
+@dataclass(frozen=True)
+class Inputs:
+    """Prior and data, loaded and checked once for all that is done with them. Make them with :meth:`resolve`.
+
+    Attributes:
+        prior: the checkpoint.
+        data: the training examples.
+        test: examples for reporting only, or None.
+        independence: the record of :func:`transferbound.independence.check.check_independence`.
+    """
+
+    prior: Prior
+    data: LabelledData
+    test: LabelledData | None
+    independence: IndependenceRecord = field(repr=False)
+
+    @classmethod
+    def resolve(
+        cls,
+        prior: Prior | str,
+        data: LabelledData | str,
+        *,
+        test: LabelledData | None = None,
+        pretraining: str | Examples | None = None,
+        prior_split: LabelledData | str | None = None,
+        allow_dependence: bool = False,
+    ) -> Inputs:
+        """Loads what is given by name, and refuses what does not go together.
+
+        Args:
+            prior, data, test, pretraining, prior_split, allow_dependence: as for
+                :func:`transferbound.certification.certify.certify`.
+
+        Raises:
+            PriorError, DataError: one of them is unknown or malformed; the prior reads the other modality; the test
+                split has other classes, or rows that were trained on.
+            PriorIndependenceError, ArgumentError: as :func:`transferbound.independence.check.check_independence`.
+        """
+        prior = Prior.from_pretrained(prior) if isinstance(prior, str) else prior
+        data = LabelledData.load(data) if isinstance(data, str) else data
+        part = data.other_split(prior_split) if isinstance(prior_split, str) else prior_split
+        check_modality(prior, data)
+        if test is not None:
+            _check_test(test, data, part)
+        independence = check_independence(
+            prior, data, pretraining, override=allow_dependence, prior_split=part
         )
-    for other, what in ((data, "the model is trained on"), (part, "the prior was trained on")):
-        if other is not None and (test.name, test.config) == (other.name, other.config):
-            shared = other.shared_rows(test)
-            if shared:
-                raise DataError(
-                    f"the test split {test.split} holds the rows {shared[0]}, which {what}; name another, or none"
-                )
+        return cls(prior, data, test, independence)
 
 
 def check_modality(prior: Prior, data: LabelledData) -> None:
@@ -41,3 +75,19 @@ def check_modality(prior: Prior, data: LabelledData) -> None:
             f"the prior {prior.name} reads {prior.modality}s and the data set {data.name} holds "
             f"{data.modality}s (column {data.columns[data.modality][0]}); choose a prior for {data.modality}s"
         )
+
+
+def _check_test(test: LabelledData, data: LabelledData, part: LabelledData | None) -> None:
+    """Refuses a test split that is no test. Raises DataError."""
+    if test.class_names != data.class_names:
+        raise DataError(
+            f"the split {test.split} declares the classes {list(test.class_names)[:8]}, the training split "
+            f"{list(data.class_names)[:8]}; name another test split, or none"
+        )
+    for other, what in ((data, "the model is trained on"), (part, "the prior was trained on")):
+        if other is not None and (test.name, test.config) == (other.name, other.config):
+            shared = other.shared_rows(test)
+            if shared:
+                raise DataError(
+                    f"the test split {test.split} holds the rows {shared[0]}, which {what}; name another, or none"
+                )

@@ -16,28 +16,24 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import torch
 from accelerate import Accelerator
 from tqdm import tqdm
 
-from transferbound.bounds import occam_kl
-from transferbound.bounds.confidence import failure_probability
 from transferbound.certificate.certificate import check_out
-from transferbound.certification.inputs import check_together
+from transferbound.certification.inputs import Inputs
+from transferbound.certification.pilots import Encoder, pilot_settings, run_pilot
 from transferbound.certification.search_state import SearchState
-from transferbound.certification.settings import CertifySettings, header_of
-from transferbound.certification.training import finetuner_for, subspace_model
-from transferbound.data.encode import encode
-from transferbound.data.encoded import EncodedData
+from transferbound.certification.settings import CertifySettings
+from transferbound.certification.training import Run, subspace_model
 from transferbound.data.examples import Examples
 from transferbound.data.labelled import LabelledData
 from transferbound.errors import ArgumentError
-from transferbound.independence.check import check_independence
-from transferbound.message import Header, cheapest, message_bits
+from transferbound.finetune import FinetuneSettings
+from transferbound.message import Header
 from transferbound.priors import Prior
 from transferbound.storage.run_state import remove_state
 
-__all__ = ["MAX_POINTS", "Pilot", "SearchResult", "check_candidates", "search"]
+__all__ = ["MAX_POINTS", "Pilot", "SearchResult", "check_candidates", "search", "search_inputs"]
 
 MAX_POINTS = 64
 _LEAST_PART = 0.1  # of its part of the time, which the full run gets whatever the pilots took
@@ -97,6 +93,8 @@ def search(
         found = search(prior, data, candidates, "out")
         certify(prior, data, "out", found.settings)
 
+    Where prior and data are to be checked once for both, see :func:`search_inputs`.
+
     Args:
         prior, data: as for ``certify``.
         candidates: 2 to 64 settings; equal ones are tried once. Budget, confidence and precision are the same in all.
@@ -111,17 +109,44 @@ def search(
     Raises:
         TransferboundError: one of :mod:`transferbound.errors`.
     """
+    check_candidates(candidates, share)  # before anything is loaded
+    if out is not None:
+        check_out(Path(out))
+    inputs = Inputs.resolve(
+        prior,
+        data,
+        test=test,
+        pretraining=pretraining,
+        prior_split=prior_split,
+        allow_dependence=allow_dependence,
+    )
+    return search_inputs(inputs, candidates, out, share=share, progress=progress)
+
+
+def search_inputs(
+    inputs: Inputs,
+    candidates: Sequence[CertifySettings],
+    out: str | os.PathLike[str] | None = None,
+    *,
+    share: float = 0.3,
+    progress: bool = True,
+) -> SearchResult:
+    """:func:`search` for prior and data that are resolved.
+
+    Args:
+        inputs: prior and data, found to go together.
+        candidates, out, share, progress: as for :func:`search`.
+
+    Raises:
+        TransferboundError: as :func:`search`.
+    """
     points = check_candidates(candidates, share)
-    target = None if out is None else Path(out)
-    if target is not None:
+    folder = None
+    if out is not None:
+        target = Path(out)
         check_out(target)
-    prior = Prior.from_pretrained(prior) if isinstance(prior, str) else prior
-    data = LabelledData.load(data) if isinstance(data, str) else data
-    part = data.other_split(prior_split) if isinstance(prior_split, str) else prior_split
-    check_together(prior, data, test, part)
-    check_independence(prior, data, pretraining, override=allow_dependence, prior_split=part)
-    folder = None if target is None else target.with_name(target.name + ".partial")
-    return _Search(prior, data, points, share, folder, progress).run()
+        folder = target.with_name(target.name + ".partial")
+    return _Search(inputs, points, share, folder, progress).run()
 
 
 def check_candidates(candidates: Sequence[CertifySettings], share: float) -> list[CertifySettings]:
@@ -155,111 +180,57 @@ class _Search:
 
     def __init__(
         self,
-        prior: Prior,
-        data: LabelledData,
+        inputs: Inputs,
         points: list[CertifySettings],
         share: float,
         folder: Path | None,
         progress: bool,
     ) -> None:
-        self.prior, self.data, self.points, self.share = prior, data, points, share
-        self.finetune = points[0].finetune
-        self.delta = failure_probability(points[0].confidence)
+        self.points, self.share = points, share
+        self.finetune = points[0].finetune  # what it says of time and precision is the same in all
         self.accelerator = Accelerator(mixed_precision=self.finetune.mixed_precision)
         self.shows = progress and self.accelerator.is_main_process
-        self.headers = [header_of(point, prior, data) for point in points]
-        self.labels = _where_they_differ(self.points, self.headers)
-        self.deadline = time.monotonic() + 60 * self.finetune.budget_minutes
-        self._encoded: tuple[int, EncodedData] | None = None
+        deadline = time.monotonic() + 60 * self.finetune.budget_minutes
+        self.runs = [
+            Run(inputs, pilot_settings(point, share, len(points)), self.accelerator, self.shows, deadline)
+            for point in points
+        ]
+        self.encoder = Encoder(inputs, self.shows)
+        self.labels = _where_they_differ(points, [run.header for run in self.runs])
         if folder is not None and any(point.restart for point in points):
             if self.accelerator.is_main_process:
                 remove_state(folder)
             self.accelerator.wait_for_everyone()
-        self.state = SearchState(folder, self._identity())
+        self.state = SearchState(folder, self._identity(inputs))
 
     def run(self) -> SearchResult:
         for number in sorted(self.state.pilots):
             self._tell(number, " (found before)")
         left = [number for number in range(len(self.points)) if number not in self.state.pilots]
-        for header in dict.fromkeys(self.headers[number] for number in left):
-            subspace_model(
-                self.prior, self.data, header, self.points[0]
-            )  # before any time is spent: it may not fit
+        for run in {self.runs[number].header: self.runs[number] for number in left}.values():
+            subspace_model(run)  # before any time is spent: it may not fit
         # One input size after the other, so that the data is encoded once for each.
-        left.sort(key=lambda number: self.headers[number].input_size)
-        while left:
-            if self._time_is_over():
-                break
+        left.sort(key=lambda number: self.runs[number].header.input_size)
+        seconds = self.share * 60 * self.finetune.budget_minutes / len(self.points)
+        while left and not self._time_is_over():
             number = left.pop(0)
-            pilot = self._pilot(number)
+            pilot = run_pilot(self.runs[number], self.encoder, seconds)
             self.state.add(number, pilot, write=self.accelerator.is_main_process)
             self._tell(number)
         return self._result(untried=len(left))
-
-    def _pilot(self, number: int) -> dict[str, Any]:
-        """Runs one pilot; plain data."""
-        started = time.monotonic()
-        header = self.headers[number]
-        finetune = replace(self.points[number].finetune, polish=0)
-        if finetune.epochs is not None:
-            finetune = replace(finetune, epochs=self.share * finetune.epochs / len(self.points))
-        point = replace(self.points[number], finetune=finetune)
-        model = subspace_model(self.prior, self.data, header, point)
-        tuner = finetuner_for(
-            self.prior,
-            self.data,
-            self._encode(header.input_size),
-            model,
-            header,
-            point,
-            accelerator=self.accelerator,
-            progress=self.shows,
-            deadline=self.deadline,
-        )
-        begun = time.monotonic()
-        # What was needed to begin is not the pilot's own. Where epochs are given, the clock has no say.
-        tuner.deadline = begun + self.share * 60 * self.finetune.budget_minutes / len(self.points)
-        integers = tuner.run()
-        contexts = model.projection.contexts()
-        coded = cheapest(replace(header, step=tuner.exponent), integers, contexts)
-        bits = message_bits(coded, integers, contexts)
-        error = min(max(tuner.risk, 0.0), 1.0)
-        ended = time.monotonic()
-        return {
-            "train_error": error,
-            "bits": bits,
-            "bound": float(occam_kl(error, self.data.n_units, bits, self.delta)),
-            "steps": tuner.step,
-            "seconds": round(self._agreed(ended - started), 3),
-            "trained_seconds": round(self._agreed(ended - begun), 3),
-        }
-
-    def _encode(self, input_size: int) -> EncodedData:
-        if self._encoded is None or self._encoded[0] != input_size:
-            self._encoded = None  # two sizes at once may not fit into memory
-            preprocessing = self.prior.preprocessing(input_size)
-            self._encoded = input_size, encode(preprocessing, self.data, progress=self.shows)
-        return self._encoded[1]
 
     def _time_is_over(self) -> bool:
         """Whether the pilots have used up their minutes. The first is always run."""
         if self.finetune.epochs is not None or not self.state.pilots:
             return False
-        spent = sum(pilot["trained_seconds"] for pilot in self.state.pilots.values())
-        return bool(spent >= self.share * 60 * self.finetune.budget_minutes)
+        spent = sum(pilot.trained_seconds for pilot in self.state.pilots.values())
+        return spent >= self.share * 60 * self.finetune.budget_minutes
 
     def _result(self, untried: int) -> SearchResult:
         numbers = sorted(self.state.pilots)
         pilots = tuple(self._as_pilot(number) for number in numbers)
         chosen = min(range(len(pilots)), key=lambda i: (pilots[i].bound, pilots[i].train_error, i))
         point = self.points[numbers[chosen]]
-        if self.finetune.epochs is not None:
-            finetune = replace(point.finetune, epochs=(1 - self.share) * self.finetune.epochs)
-        else:
-            budget = self.finetune.budget_minutes
-            spent = sum(pilot["seconds"] for pilot in self.state.pilots.values()) / 60
-            part = max(budget - spent, _LEAST_PART * (1 - self.share) * budget)
-            finetune = replace(point.finetune, budget_minutes=round(part, 4))
         record = {
             "share": self.share,
             "pilots": [asdict(pilot) for pilot in pilots],
@@ -270,36 +241,34 @@ class _Search:
             if untried:
                 _say(f"search: no time was left for {untried} of {len(self.points)} candidates")
             _say(f"search: going on with {_as_text(pilots[chosen].settings)}")
-        settings = replace(point, finetune=finetune, restart=False, search=record)
+        settings = replace(point, finetune=self._rest(point.finetune), restart=False, search=record)
         return SearchResult(settings, pilots, chosen, untried)
+
+    def _rest(self, finetune: FinetuneSettings) -> FinetuneSettings:
+        """What is left for the full run: of the epochs, or of the minutes."""
+        if finetune.epochs is not None:
+            return replace(finetune, epochs=(1 - self.share) * finetune.epochs)
+        budget = finetune.budget_minutes
+        spent = sum(pilot.seconds for pilot in self.state.pilots.values()) / 60
+        part = max(budget - spent, _LEAST_PART * (1 - self.share) * budget)
+        return replace(finetune, budget_minutes=round(part, 4))
 
     def _as_pilot(self, number: int) -> Pilot:
         kept = self.state.pilots[number]
-        return Pilot(
-            settings=self.labels[number],
-            **{name: kept[name] for name in ("train_error", "bits", "bound", "steps")},
-        )
+        return Pilot(self.labels[number], kept.train_error, kept.bits, kept.bound, kept.steps)
 
-    def _identity(self) -> dict[str, Any]:
+    def _identity(self, inputs: Inputs) -> dict[str, Any]:
         candidates = []
-        for point, header in zip(self.points, self.headers, strict=True):
+        for point, run in zip(self.points, self.runs, strict=True):
             finetune = point.finetune.to_dict()
             finetune.pop("save_seconds")
-            candidates.append({"decoder": asdict(header), "finetune": finetune})
+            candidates.append({"decoder": asdict(run.header), "finetune": finetune})
         return {
-            "prior": self.prior.fingerprint,
-            "dataset": self.data.fingerprint,
+            "prior": inputs.prior.fingerprint,
+            "dataset": inputs.data.fingerprint,
             "confidence": self.points[0].confidence,
             "search": {"share": self.share, "candidates": candidates},
         }
-
-    def _agreed(self, value: float) -> float:
-        """The mean over the processes, whose clocks differ and whose decisions must not."""
-        if self.accelerator.num_processes == 1:
-            return value
-        here = torch.tensor(value, device=self.accelerator.device)
-        mean: Any = self.accelerator.reduce(here, reduction="mean")
-        return float(mean)
 
     def _tell(self, number: int, more: str = "") -> None:
         if not self.shows:

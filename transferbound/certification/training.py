@@ -3,37 +3,52 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from accelerate import Accelerator
 
 from transferbound.bounds.confidence import failure_probability
+from transferbound.certification.inputs import Inputs
 from transferbound.certification.settings import CertifySettings, header_of
 from transferbound.data.encode import encode
 from transferbound.data.encoded import EncodedData
-from transferbound.data.labelled import LabelledData
-from transferbound.features import cached_features, features_key
+from transferbound.features import CachedFeatures, cached_features, features_key
 from transferbound.finetune import Finetuner
 from transferbound.message import Header, cheapest
 from transferbound.message.stream import encode as encode_message
-from transferbound.priors import Prior
 from transferbound.storage.run_state import RunState
 from transferbound.subspace import SubspaceModel
 from transferbound.subspace.config import subspace_config
 from transferbound.subspace.quantizer import Quantizer
 
-__all__ = ["Trained", "finetuner_for", "subspace_model", "train"]
+__all__ = ["Run", "Trained", "finetuner_for", "subspace_model", "train"]
 
 
-def subspace_model(
-    prior: Prior, data: LabelledData, header: Header, settings: CertifySettings
-) -> SubspaceModel:
-    """The model to train. Raises SubspaceError or PriorError where the header does not fit the prior."""
-    module = prior.build(data.num_classes, head_seed=header.head_seed, input_size=header.input_size)
-    quantizer = Quantizer(header.levels, threshold=settings.finetune.threshold)
-    head = prior.head_parameters(data.num_classes)
-    return SubspaceModel(module, subspace_config(header), head, quantizer)
+@dataclass(frozen=True)
+class Run:
+    """One finetuning run: of what, with which settings, and where.
+
+    Attributes:
+        inputs, settings: what determines the message.
+        accelerator: processes, device and precision.
+        progress: show progress bars.
+        deadline: ``time.monotonic()`` by which all should be done, where the budget decides the steps.
+        to_count: rows that are evaluated afterwards, within the same budget.
+    """
+
+    inputs: Inputs
+    settings: CertifySettings
+    accelerator: Accelerator
+    progress: bool
+    deadline: float
+    to_count: int = 0
+
+    @cached_property
+    def header(self) -> Header:
+        """What the message will say beside its integers, but for the lattice step, which training finds."""
+        return header_of(self.settings, self.inputs.prior, self.inputs.data)
 
 
 @dataclass(frozen=True)
@@ -46,93 +61,71 @@ class Trained:
     state: RunState | None
 
 
-def train(
-    prior: Prior,
-    data: LabelledData,
-    target: Path | None,
-    settings: CertifySettings,
-    *,
-    accelerator: Accelerator,
-    progress: bool,
-    deadline: float,
-    to_count: int,
-) -> Trained:
-    header = header_of(settings, prior, data)
-    model = subspace_model(prior, data, header, settings)  # before any state is written: it may not fit
-    encoded = encode(prior.preprocessing(header.input_size), data, progress=progress)
-    state = _state(target, prior, data, header, settings)
-    finetuner = finetuner_for(
-        prior,
-        data,
-        encoded,
-        model,
-        header,
-        settings,
-        accelerator=accelerator,
-        progress=progress,
-        deadline=deadline,
-        to_count=to_count,
-        state=state,
-    )
+def train(run: Run, target: Path | None) -> Trained:
+    """Finetunes to the end. The state is kept beside ``target``, the folder of the certificate to come."""
+    model = subspace_model(run)  # before any state is written: it may not fit
+    preprocessing = run.inputs.prior.preprocessing(run.header.input_size)
+    encoded = encode(preprocessing, run.inputs.data, progress=run.progress)
+    state = _state(run, target)
+    finetuner = finetuner_for(run, model, encoded, state)
     integers = finetuner.run()
     contexts = model.projection.contexts()
-    header = cheapest(replace(header, step=finetuner.exponent), integers, contexts)
+    header = cheapest(replace(run.header, step=finetuner.exponent), integers, contexts)
     message = encode_message(header, integers, contexts)
-    return Trained(message, encoded, _training(settings, finetuner), state)
+    return Trained(message, encoded, _training(run.settings, finetuner), state)
+
+
+def subspace_model(run: Run) -> SubspaceModel:
+    """The model to train. Raises SubspaceError or PriorError where the header does not fit the prior."""
+    prior, header, classes = run.inputs.prior, run.header, run.inputs.data.num_classes
+    module = prior.build(classes, head_seed=header.head_seed, input_size=header.input_size)
+    quantizer = Quantizer(header.levels, threshold=run.settings.finetune.threshold)
+    return SubspaceModel(module, subspace_config(header), prior.head_parameters(classes), quantizer)
 
 
 def finetuner_for(
-    prior: Prior,
-    data: LabelledData,
-    encoded: EncodedData,
-    model: SubspaceModel,
-    header: Header,
-    settings: CertifySettings,
-    *,
-    accelerator: Accelerator,
-    progress: bool,
-    deadline: float,
-    to_count: int = 0,
-    state: RunState | None = None,
+    run: Run, model: SubspaceModel, encoded: EncodedData, state: RunState | None = None
 ) -> Finetuner:
-    """The finetuner of these settings, on cached features where they apply. Arguments as for ``Finetuner``."""
-    model.to(accelerator.device)
-    features = None
-    if settings.cache_features:
-        features = cached_features(
-            model,
-            encoded,
-            features_key(prior, data, header.input_size),
-            accelerator=accelerator,
-            progress=progress,
-            deadline=None if settings.finetune.epochs else deadline,
-        )
+    """The finetuner of ``model`` on the encoded data, on cached features where they apply."""
+    model.to(run.accelerator.device)
     return Finetuner(
         model,
         encoded,
-        header,
-        delta=failure_probability(settings.confidence),
-        settings=settings.finetune,
-        accelerator=accelerator,
+        run.header,
+        delta=failure_probability(run.settings.confidence),
+        settings=run.settings.finetune,
+        accelerator=run.accelerator,
         state=state,
-        progress=progress,
-        deadline=deadline,
-        features=features,
-        to_count=to_count,
+        progress=run.progress,
+        deadline=run.deadline,
+        features=_features(run, model, encoded),
+        to_count=run.to_count,
     )
 
 
-def _state(
-    target: Path | None, prior: Prior, data: LabelledData, header: Header, settings: CertifySettings
-) -> RunState | None:
+def _features(run: Run, model: SubspaceModel, encoded: EncodedData) -> CachedFeatures | None:
+    if not run.settings.cache_features:
+        return None
+    return cached_features(
+        model,
+        encoded,
+        features_key(run.inputs.prior, run.inputs.data, run.header.input_size),
+        accelerator=run.accelerator,
+        progress=run.progress,
+        deadline=None if run.settings.finetune.epochs else run.deadline,
+    )
+
+
+def _state(run: Run, target: Path | None) -> RunState | None:
     if target is None:
         return None
+    settings = run.settings
     finetune = settings.finetune.to_dict()
     finetune.pop("save_seconds")
     what = {
-        "prior": prior.fingerprint,
-        "dataset": data.fingerprint,
-        "decoder": asdict(header),
+        "prior": run.inputs.prior.fingerprint,
+        "dataset": run.inputs.data.fingerprint,
+        "decoder": asdict(run.header),
         "finetune": finetune,
         "confidence": settings.confidence,
     }

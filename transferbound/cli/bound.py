@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -9,8 +10,9 @@ from typing import Any
 
 from transferbound.bounds.confidence import failure_probability
 from transferbound.certificate.certificate import Certificate, check_out
-from transferbound.certification.certify import certify
-from transferbound.certification.search import check_candidates, search
+from transferbound.certification.certify import certify_inputs
+from transferbound.certification.inputs import Inputs
+from transferbound.certification.search import check_candidates, search_inputs
 from transferbound.certification.settings import CertifySettings, default_dim
 from transferbound.cli.search_grid import parse_grid
 from transferbound.data.labelled import LabelledData
@@ -85,17 +87,19 @@ def run_bound(request: BoundRequest, progress: bool = True) -> Certificate:
     data = _load(request, request.split)
     part = None if request.prior_split is None else _load(request, request.prior_split)
     settings = [_settings(request, point, default=default_dim(data.n_units)) for point in grid]
-    shared: dict[str, Any] = {
-        "test": _test(request, [data] if part is None else [data, part]),
-        "pretraining": request.pretraining_data,
-        "prior_split": part,
-        "allow_dependence": request.allow_dependence,
-        "progress": progress,
-    }
-    chosen = settings[0]
-    if request.search:
-        chosen = search(prior, data, settings, request.out, share=request.search_share, **shared).settings
-    return certify(prior, data, request.out, chosen, **shared)
+    started = time.monotonic()
+    inputs = Inputs.resolve(
+        prior,
+        data,
+        test=_test(request, [data] if part is None else [data, part]),
+        pretraining=request.pretraining_data,
+        prior_split=part,
+        allow_dependence=request.allow_dependence,
+    )
+    if not request.search:
+        return certify_inputs(inputs, request.out, settings[0], progress=progress, started=started)
+    found = search_inputs(inputs, settings, request.out, share=request.search_share, progress=progress)
+    return certify_inputs(inputs, request.out, found.settings, progress=progress)
 
 
 def _settings(request: BoundRequest, point: Mapping[str, Any], default: int) -> CertifySettings:

@@ -1,0 +1,79 @@
+"""A pilot: a short run of one of a search's candidates, whose bound is an estimate and no certificate."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from typing import Any
+
+import torch
+from accelerate import Accelerator
+
+from transferbound.bounds import occam_kl
+from transferbound.bounds.confidence import failure_probability
+from transferbound.certification.inputs import Inputs
+from transferbound.certification.search_state import FinishedPilot
+from transferbound.certification.settings import CertifySettings
+from transferbound.certification.training import Run, finetuner_for, subspace_model
+from transferbound.data.encode import encode
+from transferbound.data.encoded import EncodedData
+from transferbound.message import cheapest, message_bits
+
+__all__ = ["Encoder", "pilot_settings", "run_pilot"]
+
+
+class Encoder:
+    """The training data under the prior's preprocessing; the last input size that was asked for is kept."""
+
+    def __init__(self, inputs: Inputs, progress: bool) -> None:
+        self._inputs, self._progress = inputs, progress
+        self._kept: tuple[int, EncodedData] | None = None
+
+    def __call__(self, input_size: int) -> EncodedData:
+        if self._kept is None or self._kept[0] != input_size:
+            self._kept = None  # two sizes at once may not fit into memory
+            preprocessing = self._inputs.prior.preprocessing(input_size)
+            self._kept = input_size, encode(preprocessing, self._inputs.data, progress=self._progress)
+        return self._kept[1]
+
+
+def pilot_settings(candidate: CertifySettings, share: float, among: int) -> CertifySettings:
+    """The candidate without polish and, where it names epochs, with its part of the ``share`` of ``among`` pilots."""
+    finetune = replace(candidate.finetune, polish=0)
+    if finetune.epochs is not None:
+        finetune = replace(finetune, epochs=share * finetune.epochs / among)
+    return replace(candidate, finetune=finetune)
+
+
+def run_pilot(run: Run, encoder: Encoder, seconds: float) -> FinishedPilot:
+    """Trains for ``seconds``, where no epochs are given, and estimates the bound with the running training error."""
+    started = time.monotonic()
+    model = subspace_model(run)
+    tuner = finetuner_for(run, model, encoder(run.header.input_size))
+    begun = time.monotonic()
+    # What was needed to begin is not the pilot's own. Where epochs are given, the clock has no say.
+    tuner.deadline = begun + seconds
+    integers = tuner.run()
+    contexts = model.projection.contexts()
+    coded = cheapest(replace(run.header, step=tuner.exponent), integers, contexts)
+    bits = message_bits(coded, integers, contexts)
+    error = min(max(tuner.risk, 0.0), 1.0)
+    ended = time.monotonic()
+    delta = failure_probability(run.settings.confidence)
+    return FinishedPilot(
+        train_error=error,
+        bits=bits,
+        bound=float(occam_kl(error, run.inputs.data.n_units, bits, delta)),
+        steps=tuner.step,
+        seconds=round(_agreed(run.accelerator, ended - started), 3),
+        trained_seconds=round(_agreed(run.accelerator, ended - begun), 3),
+    )
+
+
+def _agreed(accelerator: Accelerator, value: float) -> float:
+    """The mean over the processes, whose clocks differ and whose decisions must not."""
+    if accelerator.num_processes == 1:
+        return value
+    here = torch.tensor(value, device=accelerator.device)
+    mean: Any = accelerator.reduce(here, reduction="mean")
+    return float(mean)
