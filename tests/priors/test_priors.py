@@ -21,7 +21,7 @@ from transferbound.data.labelled import LabelledData
 from transferbound.demo import export_efficientnet_lite0, export_mnist5000
 from transferbound.errors import ArgumentError, OutputError, PriorError
 from transferbound.priors import ImagePreprocessing, Prior
-from transferbound.priors.backends.wrappers import pool
+from transferbound.priors.backends.pooling import pool
 
 
 def copied(folder: Path, to: Path) -> Path:
@@ -302,6 +302,27 @@ def test_declared_pooling_is_used(tiny_bert: Path, tmp_path: Path) -> None:
         Prior.from_pretrained(str(folder))
 
 
+@pytest.mark.parametrize("file", ["1_Pooling/config.json", "sentence_bert_config.json"])
+@pytest.mark.parametrize(("text", "message"), [("{", "not readable JSON"), ("[1]", "not an object")])
+def test_damaged_files_of_sentence_transformers(
+    file: str, text: str, message: str, tiny_bert: Path, tmp_path: Path
+) -> None:
+    folder = copied(tiny_bert, tmp_path / "model")
+    (folder / file).parent.mkdir(exist_ok=True)
+    (folder / file).write_text(text)
+    with pytest.raises(PriorError, match=message):
+        Prior.from_pretrained(str(folder))
+
+
+@pytest.mark.parametrize("declared", [{}, {"pooling_mode": "sum"}, {"pooling_mode_mean_tokens": False}])
+def test_a_pooling_that_is_not_known(declared: dict[str, Any], tiny_bert: Path, tmp_path: Path) -> None:
+    folder = copied(tiny_bert, tmp_path / "model")
+    (folder / "1_Pooling").mkdir()
+    (folder / "1_Pooling" / "config.json").write_text(json.dumps(declared))
+    with pytest.raises(PriorError, match="one of cls, lasttoken"):
+        Prior.from_pretrained(str(folder))
+
+
 def test_pooling_modes_by_hand() -> None:
     hidden = torch.tensor([[[1.0, 4.0], [3.0, 2.0], [100.0, 100.0]]])
     mask = torch.tensor([[1, 1, 0]])
@@ -544,12 +565,21 @@ def test_several_weight_files_want_a_name(tiny_timm: Path, tmp_path: Path) -> No
     assert Prior.from_pretrained(str(folder / "two.safetensors")).provenance["files"] == ["two.safetensors"]
 
 
-@pytest.mark.parametrize("index", ["[]", "{", '{"weight_map": {"a": "../outside.safetensors"}}'])
-def test_bad_weight_index(index: str, tiny_bert: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("index", "message"),
+    [
+        ("[]", "not an object"),
+        ("{", "not readable JSON"),
+        ('{"weight_map": ["a"]}', "not a weight index"),
+        ('{"weight_map": {"a": ["b"]}}', "not in its folder"),
+        ('{"weight_map": {"a": "../outside.safetensors"}}', "not in its folder"),
+    ],
+)
+def test_bad_weight_index(index: str, message: str, tiny_bert: Path, tmp_path: Path) -> None:
     folder = copied(tiny_bert, tmp_path / "a")
     (folder / "model.safetensors").rename(tmp_path / "outside.safetensors")
     (folder / "model.safetensors.index.json").write_text(index)
-    with pytest.raises(PriorError, match=r"not a weight index|not in its folder"):
+    with pytest.raises(PriorError, match=message):
         Prior.from_pretrained(str(folder))
 
 

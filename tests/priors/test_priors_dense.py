@@ -14,7 +14,7 @@ from safetensors.torch import load_file, save_file
 
 from transferbound import Prior, SubspaceConfig
 from transferbound.errors import PriorError
-from transferbound.priors.backends.wrappers import pool
+from transferbound.priors.backends.pooling import pool
 from transferbound.subspace import SubspaceModel
 
 IDS = torch.tensor([[2, 5, 6, 3], [2, 7, 3, 0]])

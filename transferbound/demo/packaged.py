@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 
 from transferbound.errors import DataError, PriorError
-from transferbound.priors.backends.backend import quiet_construction
+from transferbound.priors.backends.quiet import quiet_construction
 from transferbound.priors.checkpoint.weights import read_tensors
 from transferbound.priors.checkpoint.write import write_checkpoint
 from transferbound.storage.folders import new_folder

@@ -11,11 +11,9 @@ import torch
 from torch import nn
 
 from transferbound.errors import ArgumentError, PriorError
-from transferbound.priors.backends.backend import Backend
+from transferbound.priors.backends.choose import open_backend
 from transferbound.priors.backends.dense import dense_tensors
 from transferbound.priors.backends.preprocessing import Preprocessing
-from transferbound.priors.backends.timm_backend import TimmBackend
-from transferbound.priors.backends.transformers_backend import TransformersBackend
 from transferbound.priors.checkpoint.card import Provenance, licence, provenance
 from transferbound.priors.checkpoint.resolve import Checkpoint, resolve
 from transferbound.priors.checkpoint.weights import fingerprint, read_tensors
@@ -55,8 +53,7 @@ class Prior:
         self.provenance = provenance(checkpoint.folder, checkpoint.config)
         self.provenance["files"] = [path.name for path in checkpoint.weights]
         self.licence = licence(self.provenance)
-        backend = TimmBackend if checkpoint.is_timm else TransformersBackend
-        self._backend: Backend = backend(checkpoint, tensors)
+        self._backend = open_backend(checkpoint, tensors)
         self.source = self._backend.source
         self.modality = self._backend.modality
         self.architecture = self._backend.architecture

@@ -17,7 +17,7 @@ import torch
 
 from transferbound.errors import PriorError
 from transferbound.priors.architectures import small  # noqa: F401  (registers the small networks with timm)
-from transferbound.priors.backends.backend import quiet_construction
+from transferbound.priors.backends.quiet import quiet_construction
 from transferbound.priors.checkpoint.write import write_checkpoint
 from transferbound.streams import GAUSSIAN_STD, gaussian_integers
 

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import torch
 from torch import nn
 
 from transferbound.priors.backends.preprocessing import Preprocessing
 
-__all__ = ["Backend", "quiet_construction"]
+__all__ = ["Backend"]
 
 
 class Backend(ABC):
@@ -38,11 +36,3 @@ class Backend(ABC):
     @abstractmethod
     def preprocessing(self, input_size: int) -> Preprocessing:
         """The checkpoint's own preprocessing, at ``input_size`` (its own where 0)."""
-
-
-@contextmanager
-def quiet_construction() -> Iterator[None]:
-    """Build modules without moving torch's global random state; every value is overwritten afterwards."""
-    with torch.random.fork_rng(devices=[]), torch.no_grad():
-        torch.default_generator.manual_seed(0)  # the CPU's alone: torch.manual_seed would move the GPU's too
-        yield

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -14,9 +12,10 @@ import torch
 from torch import nn
 
 from transferbound.errors import PriorError
+from transferbound.priors.checkpoint.json_files import read_json, read_object
 from transferbound.priors.checkpoint.weights import read_tensors, weight_files
 
-__all__ = ["DenseLayer", "dense_layers", "dense_tensors"]
+__all__ = ["DenseLayer", "check_widths", "dense_layers", "dense_tensors", "split_dense"]
 
 #: The activations by the names that sentence-transformers writes.
 _ACTIVATIONS: dict[str, type[nn.Module]] = {
@@ -65,7 +64,7 @@ def dense_layers(folder: Path, name: str) -> tuple[DenseLayer, ...]:
     path = folder / "modules.json"
     if not path.is_file():
         return ()
-    modules = _read(path, name)
+    modules = read_json(path, name)
     if not isinstance(modules, list) or not all(isinstance(module, dict) for module in modules):
         raise PriorError(f"the prior {name}: modules.json is not a list of modules")
     dense = [module for module in modules if str(module.get("type", "")).rsplit(".", 1)[-1] == "Dense"]
@@ -103,6 +102,31 @@ def dense_tensors(folder: Path, name: str) -> dict[str, torch.Tensor]:
     return tensors
 
 
+def check_widths(layers: tuple[DenseLayer, ...], width: int, name: str) -> int:
+    """The number of features after all ``layers``, of which the first reads ``width``.
+
+    Raises:
+        PriorError: a layer reads another number of features than come before it.
+    """
+    for layer in layers:
+        if layer.in_features != width:
+            raise PriorError(
+                f"the prior {name}: the dense layer {layer.place} reads {layer.in_features} features, "
+                f"and {width} come before it"
+            )
+        width = layer.out_features
+    return width
+
+
+def split_dense(
+    layers: tuple[DenseLayer, ...], tensors: dict[str, torch.Tensor]
+) -> tuple[dict[str, torch.Tensor], dict[str, torch.Tensor]]:
+    """The tensors of the dense layers, as :func:`dense_tensors` names them, and the others."""
+    places = tuple(f"{layer.place}." for layer in layers)
+    dense = {key: value for key, value in tensors.items() if key.startswith(places)}
+    return dense, {key: value for key, value in tensors.items() if key not in dense}
+
+
 def _layer(folder: Path, place: str, name: str) -> DenseLayer:
     if not _PLACE.match(place):
         raise PriorError(
@@ -111,9 +135,7 @@ def _layer(folder: Path, place: str, name: str) -> DenseLayer:
     path = folder / place / "config.json"
     if not path.is_file():
         raise PriorError(f"the prior {name} has no {place}/config.json for its dense layer")
-    config = _read(path, name)
-    if not isinstance(config, Mapping):
-        raise PriorError(f"the prior {name}: {place}/config.json is not an object")
+    config = read_object(path, name)
     sizes = [
         _size(config.get(key), f"{place}/config.json has {key}", name)
         for key in ("in_features", "out_features")
@@ -131,10 +153,3 @@ def _size(value: object, where: str, name: str) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= _LARGEST:
         raise PriorError(f"the prior {name}: {where} {value!r}; it must be 1 to {_LARGEST}")
     return value
-
-
-def _read(path: Path, name: str) -> Any:
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise PriorError(f"the prior {name}: {path.name} is not readable JSON ({error})") from error

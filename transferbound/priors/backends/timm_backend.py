@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import timm
@@ -15,8 +12,9 @@ from torch import nn
 
 from transferbound.errors import PriorError
 from transferbound.priors.architectures import small, trunk  # noqa: F401  (registers them with timm)
-from transferbound.priors.backends.backend import Backend, quiet_construction
+from transferbound.priors.backends.backend import Backend
 from transferbound.priors.backends.preprocessing import ImagePreprocessing
+from transferbound.priors.backends.quiet import quiet_construction, quiet_logger
 from transferbound.priors.backends.wrappers import ImageClassifier
 from transferbound.priors.checkpoint.resolve import Checkpoint
 
@@ -107,7 +105,7 @@ class TimmBackend(Backend):
         # checkpoint's own number of classes timm loads strictly: every tensor must have its place.
         overlay = {"source": "", "file": None, "state_dict": dict(self._tensors), "custom_load": False}
         try:
-            with quiet_construction(), _silenced("timm"):
+            with quiet_construction(), quiet_logger("timm"):
                 return timm.create_model(
                     f"local-dir:{self._folder}", pretrained=True, pretrained_cfg_overlay=overlay, **arguments
                 )
@@ -151,14 +149,3 @@ def _plain(config: dict[str, Any]) -> dict[str, Any]:
         "crop_pct": float(config["crop_pct"]),
         "crop_mode": str(config["crop_mode"]),
     }
-
-
-@contextmanager
-def _silenced(name: str) -> Iterator[None]:
-    logger = logging.getLogger(name)
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        yield
-    finally:
-        logger.setLevel(level)

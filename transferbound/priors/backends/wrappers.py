@@ -8,9 +8,9 @@ from typing import Any
 import torch
 from torch import nn
 
-__all__ = ["POOLINGS", "ImageClassifier", "PooledTextClassifier", "TextClassifier", "pool"]
+from transferbound.priors.backends.pooling import pool
 
-POOLINGS = ("cls", "lasttoken", "max", "mean", "mean_sqrt_len_tokens", "weightedmean")
+__all__ = ["ImageClassifier", "PooledTextClassifier", "TextClassifier"]
 
 
 class ImageClassifier(nn.Module):
@@ -76,20 +76,3 @@ class PooledTextClassifier(nn.Module):
         for layer in self.dense.values():
             features = layer(features)
         return self.head(features)
-
-
-def pool(hidden: torch.Tensor, attention_mask: torch.Tensor, pooling: str) -> torch.Tensor:
-    """[B, T, H] and a right-padded mask [B, T] -> [B, H]; the modes are those of sentence-transformers."""
-    if pooling == "cls":
-        return hidden[:, 0]
-    if pooling == "lasttoken":
-        last = attention_mask.long().sum(1).clamp(min=1) - 1
-        return hidden[torch.arange(hidden.shape[0], device=hidden.device), last]
-    mask = attention_mask.unsqueeze(-1).to(hidden.dtype)
-    if pooling == "max":
-        return hidden.masked_fill(mask == 0, float("-inf")).amax(1)
-    if pooling == "weightedmean":
-        mask = mask * torch.arange(1, hidden.shape[1] + 1, device=hidden.device).view(1, -1, 1)
-    total = (hidden * mask).sum(1)
-    weight = mask.sum(1).clamp(min=1)
-    return total / (weight.sqrt() if pooling == "mean_sqrt_len_tokens" else weight)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +18,7 @@ from huggingface_hub.errors import (
 )
 
 from transferbound.errors import PriorError
+from transferbound.priors.checkpoint.json_files import read_object
 from transferbound.priors.checkpoint.weights import weight_files
 
 __all__ = ["Checkpoint", "resolve"]
@@ -50,7 +50,14 @@ class Checkpoint:
 
     @property
     def is_timm(self) -> bool:
+        """Whether timm, and not transformers, reads it."""
         return "architecture" in self.config and self.config.get("model_type") in (None, "timm_wrapper")
+
+    @property
+    def model_class(self) -> str:
+        """The transformers class that it was written by, as its config says, or ""."""
+        named = self.config.get("architectures")
+        return str(named[0]) if isinstance(named, list) and named else ""
 
 
 def resolve(name: str, revision: str | None = None) -> Checkpoint:
@@ -78,9 +85,14 @@ def resolve(name: str, revision: str | None = None) -> Checkpoint:
 
 
 def _open(name: str, folder: Path, revision: str | None, files: tuple[Path, ...]) -> Checkpoint:
-    config = _read_json(folder / "config.json", name)
+    if not (folder / "config.json").is_file():
+        raise PriorError(
+            f"the prior {name} has no config.json in {folder}; a local prior is a folder in Hub layout: "
+            "config.json (timm's, with an architecture, or transformers') beside the weights"
+        )
+    config = read_object(folder / "config.json", name)
     for remote in ("config.json", "tokenizer_config.json", "preprocessor_config.json"):
-        found = config if remote == "config.json" else _read_json(folder / remote, name, optional=True)
+        found = config if remote == "config.json" else read_object(folder / remote, name)
         if "auto_map" in found or "custom_pipelines" in found:
             raise PriorError(
                 f"the prior {name} needs remote code ({remote} has an auto_map entry), and transferbound "
@@ -93,23 +105,6 @@ def _open(name: str, folder: Path, revision: str | None, files: tuple[Path, ...]
             "pytorch_model.bin or a .pth file"
         )
     return Checkpoint(name, folder, revision, config, files)
-
-
-def _read_json(path: Path, name: str, optional: bool = False) -> dict[str, Any]:
-    if not path.is_file():
-        if optional:
-            return {}
-        raise PriorError(
-            f"the prior {name} has no {path.name} in {path.parent}; a local prior is a folder in Hub layout: "
-            "config.json (timm's, with an architecture, or transformers') beside the weights"
-        )
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise PriorError(f"the prior {name}: {path.name} is not readable JSON ({error})") from error
-    if not isinstance(value, dict):
-        raise PriorError(f"the prior {name}: {path.name} holds a {type(value).__name__}, not an object")
-    return value
 
 
 def _hub_id(name: str) -> str:

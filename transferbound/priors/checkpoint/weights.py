@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import pickle
 import warnings
 import zipfile
@@ -15,6 +14,7 @@ import torch
 from safetensors.torch import load_file
 
 from transferbound.errors import PriorError
+from transferbound.priors.checkpoint.json_files import read_object
 
 __all__ = ["fingerprint", "read_tensors", "weight_files"]
 
@@ -49,14 +49,14 @@ def weight_files(folder: Path) -> tuple[Path, ...]:
 
 
 def _shards(index: Path) -> tuple[Path, ...]:
-    try:
-        names = sorted(set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise PriorError(f"{index} is not a weight index: {error!r}") from error
+    places = read_object(index, str(index.parent)).get("weight_map")
+    if not isinstance(places, dict):
+        raise PriorError(f"{index} is not a weight index: it has no object weight_map")
+    names = list(places.values())
     for name in names:
         if not isinstance(name, str) or Path(name).name != name or not (index.parent / name).is_file():
             raise PriorError(f"{index} names the shard {name!r}, which is not in its folder")
-    return tuple(index.parent / name for name in names)
+    return tuple(index.parent / name for name in sorted(set(names)))
 
 
 def read_tensors(files: tuple[Path, ...]) -> dict[str, torch.Tensor]:
