@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import os
-import shutil
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from transferbound.certificate.content import Content
 from transferbound.certificate.schema import MESSAGE_FILE, check_content
-from transferbound.errors import CertificateError, OutputError
+from transferbound.errors import CertificateError
 from transferbound.message.stream import MAX_BYTES
 from transferbound.storage.files import read_json, read_limited, write_bytes, write_json
+from transferbound.storage.folders import check_out, new_folder
 from transferbound.wording import confidence_text, percent_up
 
-__all__ = ["CERTIFICATE_FILE", "Certificate", "check_out"]
+__all__ = ["CERTIFICATE_FILE", "Certificate"]
 
 CERTIFICATE_FILE = "certificate.json"
 
@@ -67,22 +66,11 @@ class Certificate:
         check_content(self.content)
         target = Path(folder)
         check_out(target)
-        try:
-            target.parent.mkdir(parents=True, exist_ok=True)
-            partial = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}."))
-            try:
-                write_json(partial / CERTIFICATE_FILE, self.content)
-                write_bytes(partial / MESSAGE_FILE, self.message)
-                if finish is not None:
-                    finish(partial)
-                partial.chmod(0o755)
-                os.rename(partial, target)
-            finally:
-                shutil.rmtree(partial, ignore_errors=True)
-        except OSError as error:
-            raise OutputError(
-                f"cannot write the certificate to {target}: {error.strerror or error}"
-            ) from error
+        with new_folder(target) as partial:
+            write_json(partial / CERTIFICATE_FILE, self.content)
+            write_bytes(partial / MESSAGE_FILE, self.message)
+            if finish is not None:
+                finish(partial)
 
     @property
     def risk_bound(self) -> float:
@@ -105,22 +93,3 @@ class Certificate:
             f"Certificate(error <= {percent_up(self.risk_bound)} with {confidence_text(self.confidence)} confidence, "
             f"n={c['n']}, train error {100 * c['train_error']:.2f} %, {c['message_bits']:.0f} bits{prior})"
         )
-
-
-def check_out(target: Path) -> None:
-    """Refuses an output folder that exists already or that cannot be made. Creates nothing.
-
-    Raises:
-        OutputError: with the remedy.
-    """
-    if target.exists() or target.is_symlink():
-        raise OutputError(f"the output folder {target} exists already; remove it or choose another --out")
-    # The nearest folder that exists: nothing is created before there is something to write.
-    parent = next(folder for folder in target.absolute().parents if folder.exists())
-    try:
-        with tempfile.TemporaryFile(dir=parent):
-            pass
-    except OSError as error:
-        raise OutputError(
-            f"the output folder {target} cannot be written: {error.strerror or error}"
-        ) from error

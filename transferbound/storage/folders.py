@@ -2,34 +2,56 @@
 
 from __future__ import annotations
 
-import os
 import shutil
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from transferbound.errors import OutputError
 
-__all__ = ["new_folder"]
+__all__ = ["check_out", "new_folder"]
+
+
+def check_out(folder: Path) -> None:
+    """Refuses an output folder that exists already or that cannot be made. Creates nothing.
+
+    Raises:
+        OutputError: with the remedy.
+    """
+    if folder.exists() or folder.is_symlink():
+        raise OutputError(f"the output folder {folder} exists already; remove it or choose another --out")
+    # The nearest folder that exists: nothing is created before there is something to write.
+    parent = next(place for place in folder.absolute().parents if place.exists())
+    try:
+        with tempfile.TemporaryFile(dir=parent):
+            pass
+    except OSError as error:
+        raise OutputError(
+            f"the output folder {folder} cannot be written: {error.strerror or error}"
+        ) from error
 
 
 @contextmanager
 def new_folder(folder: Path) -> Iterator[Path]:
-    """Gives a partial folder beside ``folder`` and renames it at the end.
+    """Gives a hidden partial folder beside ``folder``, which gets its name at the end, or is removed.
 
     Raises:
         OutputError: ``folder`` holds something already, or cannot be written.
     """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise OutputError(f"{folder} exists already; name another folder or remove it")
-    partial = folder.with_name(f"{folder.name}.{os.getpid()}.partial")
+    partial: Path | None = None
     try:
-        partial.mkdir(parents=True)
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        partial = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}.", suffix=".partial"))
         yield partial
+        partial.chmod(0o755)  # mkdtemp's folder is its owner's alone
         if folder.exists():
             folder.rmdir()
         partial.rename(folder)
     except OSError as error:
-        raise OutputError(f"{folder} cannot be written ({error})") from error
+        raise OutputError(f"{folder} cannot be written: {error.strerror or error}") from error
     finally:
-        shutil.rmtree(partial, ignore_errors=True)
+        if partial is not None:
+            shutil.rmtree(partial, ignore_errors=True)

@@ -1,0 +1,112 @@
+"""Prior and data read from another place than the recorded one: what is renamed, and what still has to agree."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from spine_fixtures import assigned, image_certificate, world
+
+from transferbound import LabelledData, Prior, verify
+from transferbound.certificate.certificate import Certificate
+from transferbound.data.examples import Examples
+from transferbound.errors import ArgumentError, CertificateError
+from transferbound.verification.recorded import Places
+
+
+@pytest.fixture
+def elsewhere(tmp_path: Path) -> dict[str, str]:
+    """``prior`` and ``dataset`` of the certificate, copied."""
+    shutil.copytree(world() / "prior", tmp_path / "prior")
+    shutil.copytree(world() / "bright-squares", tmp_path / "data")
+    return {"prior": str(tmp_path / "prior"), "dataset": str(tmp_path / "data")}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return Path(shutil.copytree(image_certificate(), tmp_path / "certificate"))
+
+
+def rewrite(folder: Path, path: tuple[str | int, ...], value: object) -> None:
+    file = folder / "certificate.json"
+    content = json.loads(file.read_text(encoding="utf-8"))
+    file.write_text(json.dumps(assigned(content, path, value)), encoding="utf-8")
+
+
+def test_a_renamed_prior_is_a_copy() -> None:
+    prior = Prior.from_pretrained(str(world() / "prior"))
+    name, said = prior.name, dict(prior.provenance)
+    named = prior.under_name("someone/net", "a" * 40, {"license": "mit", "files": []})
+    assert (named.name, named.revision, named.licence) == ("someone/net", "a" * 40, "mit")
+    assert named.provenance == {"license": "mit", "files": []}
+    assert named.fingerprint == prior.fingerprint
+    assert (prior.name, prior.revision, prior.provenance) == (name, None, said)
+    assert prior.under_name("someone/net").provenance == said
+
+
+def test_renamed_rows_are_a_copy_of_the_same_kind() -> None:
+    data = LabelledData.load(str(world() / "bright-squares"))
+    named = data.under_name("someone/squares", config="grey", revision="b" * 40)
+    assert (named.name, named.config, named.revision) == ("someone/squares", "grey", "b" * 40)
+    assert isinstance(named, LabelledData)
+    assert (named.fingerprint, named.labels.tolist()) == (data.fingerprint, data.labels.tolist())
+    assert data.name == str(world() / "bright-squares")
+    rows = Examples.open(str(world() / "bright-squares")).under_name("someone/squares")
+    assert (type(rows), rows.n) == (Examples, data.n)
+
+
+def test_places_that_are_the_recorded_ones_are_none() -> None:
+    content = Certificate.from_pretrained(image_certificate()).content
+    recorded = Places(content["prior"]["id"], content["dataset"]["id"])
+    assert recorded.elsewhere(content) == Places()
+    assert Places("here", "there").elsewhere(content) == Places("here", "there")
+    with pytest.raises(ArgumentError, match=r"'corpus' is given, but the certificate states none"):
+        Places(pretraining_data="corpus").elsewhere(content)
+
+
+def test_what_was_taken_on_its_word_is_noted(folder: Path, elsewhere: dict[str, str]) -> None:
+    assert verify(folder).notes == ()
+    verdict = verify(folder, **elsewhere)
+    assert verdict.holds, verdict.problems
+    assert [note.split(";")[0] for note in verdict.notes] == [
+        f"the checkpoint was read from {elsewhere['prior']}",
+        "the data was read from another place",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("datasets", {"train": 1}, "prior.provenance.datasets is"),
+        ("tags", [None], r"prior.provenance.tags\[0\] is None"),
+        ("title", 7, "prior.provenance.title is 7"),
+    ],
+)
+def test_a_card_of_another_form_is_no_card(
+    folder: Path, elsewhere: dict[str, str], key: str, value: object, message: str
+) -> None:
+    """The recorded card is what independence is checked by where the checkpoint lies elsewhere."""
+    rewrite(folder, ("prior", "provenance", key), value)
+    with pytest.raises(CertificateError, match=message):
+        verify(folder, **elsewhere)
+
+
+def test_the_licence_is_that_of_the_recorded_card(folder: Path, elsewhere: dict[str, str]) -> None:
+    """Leak: a licence taken over beside the card that does not declare it."""
+    rewrite(folder, ("prior", "licence"), "cc0-1.0")
+    verdict = verify(folder, **elsewhere)
+    assert [line.split(" is ")[0] for line in verdict.problems] == ["prior.licence"]
+
+
+def test_a_card_that_hides_what_the_checkpoint_at_hand_admits(
+    folder: Path, elsewhere: dict[str, str]
+) -> None:
+    card = "---\ndatasets:\n- bright-squares\n---\n"
+    (Path(elsewhere["prior"]) / "README.md").write_text(card, encoding="utf-8")
+    verdict = verify(folder, **elsewhere)
+    assert len(verdict.problems) == 1
+    assert verdict.problems[0].startswith(
+        "independence.findings is without: its datasets names 'bright-squares'"
+    )
