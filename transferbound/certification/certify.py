@@ -13,7 +13,7 @@ from accelerate import Accelerator
 
 from transferbound._version import __version__
 from transferbound.bounds.confidence import failure_probability
-from transferbound.certificate.certificate import Certificate, check_out
+from transferbound.certificate.certificate import Certificate
 from transferbound.certificate.content import Content
 from transferbound.certificate.statement import make_statement
 from transferbound.certification.inputs import Inputs
@@ -23,6 +23,7 @@ from transferbound.data.examples import Examples
 from transferbound.data.labelled import LabelledData
 from transferbound.priors import Prior
 from transferbound.report.card import write_card
+from transferbound.storage.folders import check_out
 from transferbound.storage.run_state import RunState
 
 __all__ = ["certify", "certify_inputs"]

@@ -19,7 +19,6 @@ from typing import Any
 from accelerate import Accelerator
 from tqdm import tqdm
 
-from transferbound.certificate.certificate import check_out
 from transferbound.certification.inputs import Inputs
 from transferbound.certification.pilots import Encoder, pilot_settings, run_pilot
 from transferbound.certification.search_state import SearchState
@@ -31,6 +30,7 @@ from transferbound.errors import ArgumentError
 from transferbound.finetune import FinetuneSettings
 from transferbound.message import Header
 from transferbound.priors import Prior
+from transferbound.storage.folders import check_out
 from transferbound.storage.run_state import remove_state
 
 __all__ = ["MAX_POINTS", "Pilot", "SearchResult", "check_candidates", "search", "search_inputs"]

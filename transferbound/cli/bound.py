@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from transferbound.bounds.confidence import failure_probability
-from transferbound.certificate.certificate import Certificate, check_out
+from transferbound.certificate.certificate import Certificate
 from transferbound.certification.certify import certify_inputs
 from transferbound.certification.inputs import Inputs
 from transferbound.certification.search import check_candidates, search_inputs
@@ -19,6 +19,7 @@ from transferbound.data.labelled import LabelledData
 from transferbound.errors import ArgumentError, DataError
 from transferbound.finetune import FinetuneSettings
 from transferbound.priors import Prior
+from transferbound.storage.folders import check_out
 from transferbound.subspace import SubspaceConfig
 from transferbound.subspace.config import header_for
 
