@@ -16,7 +16,6 @@ from torch import nn
 from transferbound.errors import SubspaceError
 
 __all__ = [
-    "FILM_ROLES",
     "ROLES",
     "Layout",
     "TensorSpec",
@@ -26,9 +25,6 @@ __all__ = [
 ]
 
 ROLES = ("norm_scale", "norm_shift", "bias", "head", "embedding", "weight")
-
-#: The roles that kind "film" moves.
-FILM_ROLES = ("norm_scale", "norm_shift", "bias", "head")
 
 _CHUNK = 1 << 22  # squares of 15-bit integers: a sum of this many is exact in float64
 _LEVELS = 32767

@@ -1,24 +1,18 @@
-"""Kinds "hashed", "film", "head" and "modules": a hashed map of all or of some of the parameters.
+"""Kind "hashed": a hashed map of all parameters. Kinds that choose some of them are its subclasses.
 
 With each parameter assigned one coordinate and a sign, P'P is diagonal, applying P costs one pass over
 the trainable parameters, and d = (number of trainable parameters) is a signed permutation.
-
-Kind "head" leaves the first class as it is: softmax does not see what is added to all classes alike, so coordinates
-that move it too would say the same thing twice.
 """
 
 from __future__ import annotations
-
-import fnmatch
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from transferbound.errors import SubspaceError
 from transferbound.subspace.config import SubspaceConfig
-from transferbound.subspace.layout import FILM_ROLES, Layout, TensorSpec, all_scales
+from transferbound.subspace.layout import Layout, TensorSpec, all_scales
 from transferbound.subspace.projection import ExactTerm, Projection
 from transferbound.subspace.rowhash import RowHash
 
@@ -32,17 +26,25 @@ class HashedProjection(Projection):
         SubspaceError: the kind trains nothing in this model, or ``dim`` exceeds what it trains.
     """
 
-    def __init__(self, kind: str, dim: int, config: SubspaceConfig, layout: Layout) -> None:
-        self.kind = kind
-        trainable = _trainable(kind, config, layout)
+    kind = "hashed"
+
+    def __init__(self, dim: int, config: SubspaceConfig, layout: Layout) -> None:
+        trainable = self.chosen(config, layout)
         everything = all_scales(layout, config.head_factor, 1.0)
-        scales = {i: everything[i] for i in trainable}
-        super().__init__(dim, layout, trainable, scales)
-        self._fixed = {i: _first_class(layout.specs[i]) if kind == "head" else 0 for i in trainable}
+        super().__init__(dim, layout, trainable, {i: everything[i] for i in trainable})
+        self._fixed = {i: self.fixed_entries(layout.specs[i]) for i in trainable}
         self.require_dim_at_most(self.trainable_size)
         self._slot = {index: slot for slot, index in enumerate(trainable)}
         sizes = [layout.specs[i].size - self._fixed[i] for i in trainable]
-        self._hash = RowHash(sizes, dim, config.seed, kind)
+        self._hash = RowHash(sizes, dim, config.seed, self.kind)
+
+    def chosen(self, config: SubspaceConfig, layout: Layout) -> tuple[int, ...]:
+        """Positions of the tensors to train. Raises SubspaceError where there are none."""
+        return tuple(range(len(layout.specs)))
+
+    def fixed_entries(self, spec: TensorSpec) -> int:
+        """So many entries at the start of a chosen tensor stay as they are."""
+        return 0
 
     @property
     def trainable_size(self) -> int:
@@ -83,39 +85,3 @@ class HashedProjection(Projection):
         # Read theta0, write theta, write and read the gradient: four bytes each.
         size = self.trainable_size
         return {"state_bytes": self._hash.state_bytes, "flops": 4 * size, "traffic_bytes": 16 * size}
-
-
-def _first_class(spec: TensorSpec) -> int:
-    """Entries of a head's tensor that belong to its first class; none where there is but one output."""
-    return spec.size // spec.shape[0] if spec.shape and spec.shape[0] >= 2 else 0
-
-
-def _trainable(kind: str, config: SubspaceConfig, layout: Layout) -> tuple[int, ...]:
-    if kind == "hashed":
-        return tuple(range(len(layout.specs)))
-    if kind == "modules":
-        return _matching(config.patterns, layout)
-    trainable = layout.with_roles(FILM_ROLES if kind == "film" else ("head",))
-    if not trainable:
-        remedy = "name the head's parameters" if kind == "head" else 'use kind "hashed" or "lora"'
-        raise SubspaceError(f"kind {kind!r} finds no parameters in this model: {remedy}")
-    return trainable
-
-
-def _matching(patterns: tuple[str, ...], layout: Layout) -> tuple[int, ...]:
-    """Tensors of which the name, or the name of a module around it, matches a pattern."""
-    found: set[int] = set()
-    for pattern in patterns:
-        hits = {i for i, spec in enumerate(layout.specs) if _matches(pattern, spec.name)}
-        if not hits:
-            raise SubspaceError(
-                f"modules pattern {pattern!r} matches no parameter; the first are "
-                f"{[spec.name for spec in layout.specs[:4]]}"
-            )
-        found |= hits
-    return tuple(sorted(found))
-
-
-def _matches(pattern: str, name: str) -> bool:
-    parts = name.split(".")
-    return any(fnmatch.fnmatchcase(".".join(parts[:k]), pattern) for k in range(1, len(parts) + 1))
