@@ -33,7 +33,7 @@ def headers(draw_from: st.DrawFn) -> Header:
         head_seed=draw_from(seeds),
         head_scale=draw_from(st.integers(-64, 64)),
         rank=draw_from(st.integers(1, 1024)) if "lora" in kinds else 0,
-        modules=draw_from(st.text(max_size=40)) if "modules" in kinds else "",
+        modules=draw_from(st.text(min_size=1, max_size=40)) if "modules" in kinds else "",
         candidate=draw_from(st.integers(0, candidates - 1)),
         contexts=draw_from(st.booleans()),
         adaptive_signs=draw_from(st.booleans()),

@@ -169,7 +169,7 @@ def read_symbols(stream: Stream, header: dict[str, object], contexts: list[int])
         ),
         Header("head", 333, head_seed=2**63 - 1, head_scale=-3, candidate=4, candidates=9),
         Header("dense+lora+film", 777, rank=1024, step=-200, input_size=300, levels=41, contexts=True),
-        Header("+".join(KINDS), 1000, rank=1, levels=4095, head_scale=64, step=256),
+        Header("+".join(KINDS), 1000, rank=1, modules="*", levels=4095, head_scale=64, step=256),
         Header("kron-sum", 3000, adaptive_signs=True, seed=1),
     ],
     ids=lambda header: header.kind,

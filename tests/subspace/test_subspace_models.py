@@ -7,10 +7,11 @@ import pytest
 import torch
 from torch import nn
 
-from transferbound.subspace import BASE_KINDS, SubspaceConfig, SubspaceModel, decode_offset_
+from transferbound.message import KINDS as FIRST_KINDS
+from transferbound.subspace import SubspaceConfig, SubspaceModel, decode_offset_
 
 CLASSES = 4
-KINDS = (*BASE_KINDS, "film+kron")
+KINDS = (*FIRST_KINDS, "film+kron")
 
 
 def timm_model(name: str, **sizes) -> nn.Module:

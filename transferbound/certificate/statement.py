@@ -131,7 +131,7 @@ def _decoder(prior: Prior, data: LabelledData, predictor: Predictor) -> DecoderC
     else:
         start = "checkpoint" if prior.keeps_own_head(data.num_classes) else "zero"
     return {
-        "codec": "TB1",
+        "codec": f"TB{header.version}",
         "kind": header.kind,
         "dim": header.dim,
         "seed": header.seed,

@@ -18,6 +18,7 @@ from transferbound.cli.search_grid import parse_grid
 from transferbound.data.labelled import LabelledData
 from transferbound.errors import ArgumentError, DataError
 from transferbound.finetune import FinetuneSettings
+from transferbound.message.kinds import has_field
 from transferbound.priors import Prior
 from transferbound.storage.folders import check_out
 from transferbound.subspace import SubspaceConfig
@@ -135,7 +136,7 @@ def _settings(request: BoundRequest, point: Mapping[str, Any], default: int) -> 
 
 
 def _subspace(request: BoundRequest, dim: int) -> SubspaceConfig:
-    rank = {"rank": request.rank} if "lora" in request.kind.split("+") else {}
+    rank = {"rank": request.rank} if has_field(request.kind, "rank") else {}
     return SubspaceConfig(
         request.kind, dim, request.seed, modules=request.modules, head_scale=request.head_scale, **rank
     )

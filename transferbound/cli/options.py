@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from transferbound.message.kinds import kinds_with, known_kinds
+
 Out = Annotated[
     Path,
     typer.Option(
@@ -27,9 +29,7 @@ Epochs = Annotated[float | None, typer.Option(help="Passes over the data, instea
 
 Kind = Annotated[
     str,
-    typer.Option(
-        help="Subspace: film, hashed, head, kron, kron-sum, dense, lora, modules, or a sum such as film+kron."
-    ),
+    typer.Option(help=f"Subspace: {', '.join(known_kinds())}, or a sum such as film+kron."),
 ]
 
 Dim = Annotated[int | None, typer.Option(help="Coordinates d. Default: a tenth of n, from 100 to 2000.")]
@@ -38,9 +38,11 @@ Seed = Annotated[int, typer.Option(help="Seed of the projection; the message pay
 
 Levels = Annotated[int, typer.Option(help="Grid levels, an odd number.")]
 
-Rank = Annotated[int, typer.Option(help="Rank of the factors, kind lora only.")]
+Rank = Annotated[int, typer.Option(help=f"Rank of the factors, kind {kinds_with('rank')} only.")]
 
-Modules = Annotated[str, typer.Option(help="Comma-separated name patterns, kind modules only.")]
+Modules = Annotated[
+    str, typer.Option(help=f"Comma-separated name patterns, kind {kinds_with('modules')} only.")
+]
 
 HeadScale = Annotated[int, typer.Option(help="The head's part of the offset is scaled by 2^(this/2).")]
 

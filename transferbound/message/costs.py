@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from transferbound.errors import ArgumentError
 from transferbound.message.field_codes import Choice, choice_bits
 from transferbound.message.header import Header, field_codes
+from transferbound.message.kinds import VERSION_2_BITS
 from transferbound.message.symbols import Ints, SymbolModel
 
 __all__ = [
@@ -107,13 +108,18 @@ def header_choices(header: Header) -> list[tuple[str, list[Choice]]]:
 
 def _known(header: Header) -> dict[str, object]:
     names = [name for name, _ in field_codes()]
-    return {name: getattr(header, name) for name in [*names, "candidates"]}
+    return {name: getattr(header, name) for name in [*names, "candidates", "version"]}
 
 
 def header_costs(header: Header) -> list[Cost]:
-    """One ``Cost`` for each field of the header, in stream order; fields that do not apply cost 0."""
+    """One ``Cost`` for each field of the header, in stream order; fields that do not apply cost 0.
+
+    Version 2 of the format is paid for; version 1 costs nothing and is not listed.
+    """
     known = _known(header)
     costs = []
+    if header.version == 2:
+        costs.append(Cost("version", 2, _round_up(VERSION_2_BITS), "the mass that version 1 leaves"))
     for name, code_of in field_codes():
         code = code_of(known)
         bits = _round_up(choice_bits(code.write(known[name])))

@@ -22,6 +22,7 @@ __all__ = [
     "Draw",
     "EliasDelta",
     "EliasGamma",
+    "Extended",
     "Fixed",
     "Listed",
     "Mapped",
@@ -36,6 +37,9 @@ Choice = tuple[int, int]
 
 Draw = Callable[[int], int]
 """Given a size, the next outcome in ``range(size)``."""
+
+
+_MAX_PLACE = 2**16
 
 
 def choice_bits(choices: Sequence[Choice]) -> float:
@@ -225,6 +229,50 @@ class Arrangement:
 
     def describe(self, value: str) -> str:
         return f"{value.count('+') + 1} of {len(self.names)} kinds, in order"
+
+
+@dataclass(frozen=True)
+class Extended:
+    """Distinct names, joined by ``+``, some of a list that may grow: what is coded does not depend on its length.
+
+    For each name a bit tells its list; one of ``names`` is equally likely as another, one of ``further`` has its
+    place in Elias gamma; a bit tells whether another name follows.
+    """
+
+    names: tuple[str, ...]
+    further: tuple[str, ...]
+
+    def write(self, value: str) -> list[Choice]:
+        parts = value.split("+")
+        if len(set(parts)) != len(parts) or not set(parts) <= {*self.names, *self.further}:
+            raise ArgumentError(f"{value!r} is not a sum of distinct names")
+        choices: list[Choice] = []
+        for position, part in enumerate(parts):
+            if part in self.further:
+                choices += [(1, 2), *EliasGamma(_MAX_PLACE).write(self.further.index(part) + 1)]
+            else:
+                choices += [(0, 2), (self.names.index(part), len(self.names))]
+            choices.append((int(position + 1 < len(parts)), 2))
+        return choices
+
+    def read(self, draw: Draw) -> str:
+        parts = [self._read_name(draw)]
+        while draw(2):
+            parts.append(self._read_name(draw))
+        return "+".join(parts)
+
+    def _read_name(self, draw: Draw) -> str:
+        if not draw(2):
+            return self.names[draw(len(self.names))]
+        place = EliasGamma(_MAX_PLACE).read(draw)
+        if place > len(self.further):
+            raise MessageError(
+                f"the message names kind {place} beyond the first ones, which is not known here"
+            )
+        return self.further[place - 1]
+
+    def describe(self, value: str) -> str:
+        return f"{value.count('+') + 1} kinds, in order, some of a list that may grow"
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 from transferbound.errors import ArgumentError
 from transferbound.message.field_codes import (
@@ -16,6 +16,7 @@ from transferbound.message.field_codes import (
     Code,
     EliasDelta,
     EliasGamma,
+    Extended,
     Fixed,
     Listed,
     Mapped,
@@ -23,6 +24,7 @@ from transferbound.message.field_codes import (
     Text,
     Uniform,
 )
+from transferbound.message.kinds import KINDS, further_names, has_field, kinds_with, known_kinds, version_of
 
 __all__ = [
     "DIMS",
@@ -37,49 +39,11 @@ __all__ = [
     "step_size",
 ]
 
-KINDS: tuple[str, ...] = ("dense", "kron-sum", "kron", "hashed", "film", "head", "modules", "lora")
-"""The base kinds of subspace; the order is part of the message format."""
-
 DIMS: tuple[int, ...] = (
     *(10, 20, 30, 40, 50, 60, 80, 100, 120, 150, 200, 250, 300, 350, 400, 450, 500, 550, 600, 650, 700, 750),
-    *(
-        800,
-        850,
-        900,
-        1000,
-        1100,
-        1200,
-        1300,
-        1400,
-        1500,
-        1600,
-        1800,
-        2000,
-        2200,
-        2500,
-        2800,
-        3000,
-        3500,
-        4000,
-    ),
-    *(
-        4500,
-        5000,
-        5500,
-        6000,
-        7000,
-        8000,
-        9000,
-        10_000,
-        12_000,
-        15_000,
-        18_000,
-        20_000,
-        25_000,
-        30_000,
-        40_000,
-    ),
-    *(50_000, 60_000, 80_000, 100_000, 150_000, 200_000, 300_000, 500_000, 1_000_000),
+    *(800, 850, 900, 1000, 1100, 1200, 1300, 1400, 1500, 1600, 1800, 2000, 2200, 2500, 2800, 3000, 3500),
+    *(4000, 4500, 5000, 5500, 6000, 7000, 8000, 9000, 10_000, 12_000, 15_000, 18_000, 20_000, 25_000, 30_000),
+    *(40_000, 50_000, 60_000, 80_000, 100_000, 150_000, 200_000, 300_000, 500_000, 1_000_000),
 )
 """The 64 declared numbers of coordinates; others cost more."""
 
@@ -98,6 +62,21 @@ _MAX_PATTERN_BYTES = 256
 _MAX_STEP = 256
 _MAX_HEAD_SCALE = 64
 
+_TYPES = {"kind": str, "modules": str, "contexts": bool, "adaptive_signs": bool}
+"""Of the fields that are no integers."""
+
+_LIMITS = {
+    "dim": (1, MAX_DIM),
+    "seed": (0, MAX_SEED),
+    "levels": (3, MAX_LEVELS),
+    "step": (-_MAX_STEP, _MAX_STEP),
+    "input_size": (0, _MAX_INPUT_SIZE),
+    "head_seed": (0, MAX_SEED),
+    "head_scale": (-_MAX_HEAD_SCALE, _MAX_HEAD_SCALE),
+    "rank": (0, _MAX_RANK),
+    "candidates": (1, MAX_CANDIDATES),
+}
+
 
 @dataclass(frozen=True)
 class Header:
@@ -112,8 +91,8 @@ class Header:
         input_size: image side in pixels, or maximum number of tokens; 0 = the prior's own.
         head_seed: 0 = the head starts from zero; else the seed of its random start.
         head_scale: the head's part of the offset is scaled by 2^(head_scale/2).
-        rank: LoRA rank, 1 .. 1024; only when ``kind`` includes "lora", else 0.
-        modules: name pattern; only when ``kind`` includes "modules".
+        rank: of the factors, 1 .. 1024; only where a kind has it ("lora"), else 0.
+        modules: name patterns; only where a kind has them ("modules"), else empty.
         candidate: which of ``candidates`` variants declared in advance (prior, architecture).
         contexts: whether the coordinates' context ids have separate adaptive counts.
         adaptive_signs: whether signs have adaptive counts (else one bit each).
@@ -146,41 +125,50 @@ class Header:
         """The base kinds that ``kind`` is the sum of."""
         return tuple(self.kind.split("+"))
 
+    @property
+    def version(self) -> int:
+        """The version of the message format that names ``kind``."""
+        return version_of(self.kind)
+
     def validate(self) -> None:
         """Raises ArgumentError, naming the field, its value and what is allowed."""
-        for field in fields(self):
-            value = getattr(self, field.name)
-            wanted = {"kind": str, "modules": str, "contexts": bool, "adaptive_signs": bool}.get(
-                field.name, int
-            )
+        for name, wanted in _TYPES.items():
+            value = getattr(self, name)
             if type(value) is not wanted:
-                raise ArgumentError(
-                    f"header field {field.name} is {value!r}; it must be of type {wanted.__name__}"
-                )
-        if not self.kind or not set(self.kinds) <= set(KINDS) or len(set(self.kinds)) < len(self.kinds):
-            raise ArgumentError(
-                f"header field kind is {self.kind!r}; use distinct ones of {', '.join(KINDS)}, joined by '+'"
-            )
-        _check("dim", self.dim, 1, MAX_DIM)
-        _check("seed", self.seed, 0, MAX_SEED)
-        _check("levels", self.levels, 3, MAX_LEVELS)
+                raise ArgumentError(f"{name} is {value!r}; it must be of type {wanted.__name__}")
+        self._check_kind()
+        for name, (low, high) in _LIMITS.items():
+            _check_integer(name, getattr(self, name), low, high)
+        _check_integer("candidate", self.candidate, 0, self.candidates - 1)
         if self.levels % 2 == 0:
+            raise ArgumentError(f"levels is {self.levels}; use an odd number, so that zero is a level")
+        self._check_own_fields()
+
+    def _check_kind(self) -> None:
+        known = known_kinds()
+        if not set(self.kinds) <= known.keys():
             raise ArgumentError(
-                f"header field levels is {self.levels}; use an odd number, so that zero is a level"
+                f"kind {self.kind!r} is none of {', '.join(known)}, nor a sum of them (film+kron)"
             )
-        _check("step", self.step, -_MAX_STEP, _MAX_STEP)
-        _check("input_size", self.input_size, 0, _MAX_INPUT_SIZE)
-        _check("head_seed", self.head_seed, 0, MAX_SEED)
-        _check("head_scale", self.head_scale, -_MAX_HEAD_SCALE, _MAX_HEAD_SCALE)
-        _check("candidates", self.candidates, 1, MAX_CANDIDATES)
-        _check("candidate", self.candidate, 0, self.candidates - 1)
-        lora = "lora" in self.kinds
-        _check("rank", self.rank, int(lora), _MAX_RANK if lora else 0)
-        if self.modules and "modules" not in self.kinds:
-            raise ArgumentError(
-                f"header field modules is {self.modules!r}, but kind {self.kind!r} has no 'modules'"
-            )
-        Text(_MAX_PATTERN_BYTES).write(self.modules)
+        if len(set(self.kinds)) < len(self.kinds):
+            raise ArgumentError(f"kind {self.kind!r} names a term twice; use distinct ones")
+
+    def _check_own_fields(self) -> None:
+        """A field that some kinds have to themselves is set where, and only where, it applies."""
+        for name, needed in (("rank", f"a rank in 1..{_MAX_RANK}"), ("modules", "patterns")):
+            value = getattr(self, name)
+            if value and not has_field(self.kind, name):
+                raise ArgumentError(
+                    f"{name}={value!r} goes with kind {kinds_with(name)} only, not with {self.kind!r}"
+                )
+            if not value and has_field(self.kind, name):
+                raise ArgumentError(
+                    f"{name}={value!r} does not go with kind {self.kind!r}, which needs {needed}"
+                )
+        try:
+            Text(_MAX_PATTERN_BYTES).write(self.modules)
+        except ArgumentError as error:
+            raise ArgumentError(f"modules is out of range: {error}") from error
 
 
 def step_size(exponent: int) -> float:
@@ -192,9 +180,9 @@ def step_size(exponent: int) -> float:
     return math.ldexp((1.0, 1.189207115002721, 1.4142135623730951, 1.681792830507429)[quarter], whole)
 
 
-def _check(name: str, value: int, low: int, high: int) -> None:
-    if not low <= value <= high:
-        raise ArgumentError(f"header field {name} is {value}; it must lie in {low}..{high}")
+def _check_integer(name: str, value: object, low: int, high: int) -> None:
+    if type(value) is not int or not low <= value <= high:
+        raise ArgumentError(f"{name} is {value!r}; it must be an integer in {low}..{high}")
 
 
 def _zigzag(value: int) -> int:
@@ -215,16 +203,15 @@ def _from_zero(code: Code) -> Code:
 
 _SEED_CODE = _from_zero(EliasDelta(MAX_SEED + 1))
 _FLAG_CODE = Mapped(Uniform(2), int, bool)
-_KIND_CODE = Arrangement(KINDS)
 _DIM_CODE = Listed(DIMS, EliasDelta(MAX_DIM), "dims")
 _LEVELS_CODE = Mapped(EliasGamma((MAX_LEVELS - 1) // 2), lambda n: (n - 1) // 2, lambda m: 2 * m + 1)
 _STEP_CODE = Listed(tuple(range(-48, 16)), _signed(EliasDelta(2 * _MAX_STEP + 1)), "exponents -48..15")
 _INPUT_CODE = Optional(0, Listed(INPUT_SIZES, EliasDelta(_MAX_INPUT_SIZE), "sizes"))
 _HEAD_SCALE_CODE = _signed(EliasGamma(2 * _MAX_HEAD_SCALE + 1))
 
-# In the order of the stream. A later code may depend on fields already read, and on `candidates`.
+# In the order of the stream. A code may depend on fields already read, on `version` and on `candidates`.
 _FIELDS: tuple[tuple[str, Callable[[dict[str, object]], Code]], ...] = (
-    ("kind", lambda known: _KIND_CODE),
+    ("kind", lambda known: _kind_code(known)),
     ("dim", lambda known: _DIM_CODE),
     ("seed", lambda known: _SEED_CODE),
     ("levels", lambda known: _LEVELS_CODE),
@@ -232,16 +219,21 @@ _FIELDS: tuple[tuple[str, Callable[[dict[str, object]], Code]], ...] = (
     ("input_size", lambda known: _INPUT_CODE),
     ("head_seed", lambda known: _SEED_CODE),
     ("head_scale", lambda known: _HEAD_SCALE_CODE),
-    ("rank", lambda known: EliasGamma(_MAX_RANK) if _has(known, "lora") else Fixed(0)),
-    ("modules", lambda known: Text(_MAX_PATTERN_BYTES) if _has(known, "modules") else Fixed("")),
+    ("rank", lambda known: EliasGamma(_MAX_RANK) if has_field(str(known["kind"]), "rank") else Fixed(0)),
+    (
+        "modules",
+        lambda known: Text(_MAX_PATTERN_BYTES) if has_field(str(known["kind"]), "modules") else Fixed(""),
+    ),
     ("candidate", lambda known: Uniform(int(str(known["candidates"])))),
     ("contexts", lambda known: _FLAG_CODE),
     ("adaptive_signs", lambda known: _FLAG_CODE),
 )
 
 
-def _has(known: dict[str, object], kind: str) -> bool:
-    return kind in str(known["kind"]).split("+")
+def _kind_code(known: dict[str, object]) -> Code:
+    if known.get("version", 1) == 1:
+        return Arrangement(KINDS)
+    return Extended(KINDS, further_names())
 
 
 def field_codes() -> tuple[tuple[str, Callable[[dict[str, object]], Code]], ...]:

@@ -1,6 +1,6 @@
 """Messages as bytes: a header and integers in one range-coded stream, and back.
 
-The format is docs/message-format.md; the probabilities are ``accounting``'s. A message decodes from
+The format is docs/message-format.md; the probabilities are those of ``costs``. A message decodes from
 its bytes and constants fixed in advance alone, and only from the bytes that ``encode`` writes for it.
 """
 
@@ -15,12 +15,16 @@ from numpy.typing import ArrayLike, NDArray
 from transferbound.errors import ArgumentError, MessageError
 from transferbound.message.costs import checked_contexts, checked_symbols, header_choices
 from transferbound.message.header import MAX_CANDIDATES, Header, field_codes
+from transferbound.message.kinds import further_names
 from transferbound.message.symbols import Ints, SymbolModel
 
 __all__ = ["MAGIC", "MAX_BYTES", "decode", "decode_header", "encode"]
 
 MAGIC = b"TB\x01"
-"""First bytes of every message: name and version of the format."""
+"""First bytes of a message: name and version of the format."""
+
+_MAGIC_2 = b"TB\x02"
+"""Of one that names a kind beyond the first eight."""
 
 MAX_BYTES = 2**20
 """No message is longer (eight million bits say nothing of any data set at hand); more is refused unread."""
@@ -116,7 +120,7 @@ def encode(header: Header, symbols: ArrayLike, contexts: ArrayLike | None = None
         for outcome, size in choices:
             encoder.choose(outcome, size)
     _model(header, contexts).run(encoder, array)
-    data = MAGIC + encoder.finish()
+    data = (MAGIC if header.version == 1 else _MAGIC_2) + encoder.finish()
     if len(data) > MAX_BYTES:
         raise ArgumentError(
             f"the message takes {len(data)} bytes; use fewer symbols: at most {MAX_BYTES} fit"
@@ -143,8 +147,7 @@ def decode(
         MessageError: the bytes are not exactly what ``encode`` writes for some message.
         ArgumentError: ``candidates`` is out of range.
     """
-    decoder = _open(data)
-    header = _read_header(decoder, candidates)
+    decoder, header = _open(data, candidates)
     if header.dim > max_dim:
         raise MessageError(f"the message has {header.dim} coordinates; at most {max_dim} are expected here")
     ids: ArrayLike | None = None
@@ -165,29 +168,37 @@ def decode_header(data: bytes, candidates: int = 1) -> Header:
     Raises:
         MessageError: the bytes do not begin with a message's header.
     """
-    return _read_header(_open(data), candidates)
+    return _open(data, candidates)[1]
 
 
-def _open(data: bytes) -> _Decoder:
+def _open(data: bytes, candidates: int) -> tuple[_Decoder, Header]:
+    """A decoder that has read the header."""
+    if type(candidates) is not int or not 1 <= candidates <= MAX_CANDIDATES:
+        raise ArgumentError(f"candidates is {candidates!r}; it must be an integer in 1..{MAX_CANDIDATES}")
     if len(data) > MAX_BYTES:
         raise MessageError(f"the message has {len(data)} bytes; at most {MAX_BYTES} are allowed")
-    if data[: len(MAGIC)] != MAGIC:
+    versions = {MAGIC: 1, _MAGIC_2: 2} if further_names() else {MAGIC: 1}
+    version = versions.get(data[: len(MAGIC)])
+    if version is None:
         raise MessageError(
             f"the message begins with {data[:3]!r}, not with {MAGIC!r}: not a transferbound message"
         )
-    return _Decoder(data[len(MAGIC) :])
+    decoder = _Decoder(data[len(MAGIC) :])
+    return decoder, _read_header(decoder, version, candidates)
 
 
-def _read_header(decoder: _Decoder, candidates: int) -> Header:
-    if type(candidates) is not int or not 1 <= candidates <= MAX_CANDIDATES:
-        raise ArgumentError(f"candidates is {candidates!r}; it must be an integer in 1..{MAX_CANDIDATES}")
-    known: dict[str, object] = {"candidates": candidates}
+def _read_header(decoder: _Decoder, version: int, candidates: int) -> Header:
+    known: dict[str, object] = {"candidates": candidates, "version": version}
     for name, code in field_codes():
         known[name] = code(known).read(decoder.choose)
+    del known["version"]
     try:
-        return Header(**known)  # type: ignore[arg-type]
+        header = Header(**known)  # type: ignore[arg-type]
     except ArgumentError as error:
         raise MessageError(f"the message's header does not hold: {error}") from error
+    if header.version != version:
+        raise MessageError(f"kind {header.kind!r} is not named by version {version} of the format")
+    return header
 
 
 def _model(header: Header, contexts: ArrayLike | None) -> SymbolModel:

@@ -1,13 +1,12 @@
 """theta = theta0 + P w: the kinds of P, the wrapped model and the exact decoder."""
 
 from transferbound.subspace.build import build_projection
-from transferbound.subspace.config import BASE_KINDS, SubspaceConfig
+from transferbound.subspace.config import SubspaceConfig
 from transferbound.subspace.decode import decode_offset_
 from transferbound.subspace.layout import Layout, TensorSpec, build_layout
 from transferbound.subspace.model import SubspaceModel
 
 __all__ = [
-    "BASE_KINDS",
     "Layout",
     "SubspaceConfig",
     "SubspaceModel",

@@ -6,18 +6,13 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-from transferbound.errors import SubspaceError
+from transferbound.errors import ArgumentError, SubspaceError
 from transferbound.message import Header
+from transferbound.message.kinds import has_field
 
-__all__ = ["BASE_KINDS", "SubspaceConfig", "header_for", "subspace_config"]
+__all__ = ["SubspaceConfig", "header_for", "subspace_config"]
 
-#: The kinds of P; a sum of distinct kinds is written "film+kron".
-BASE_KINDS = ("dense", "kron-sum", "kron", "hashed", "film", "head", "modules", "lora")
-
-_MAX_DIM = 1 << 22
-_MAX_SEED = (1 << 63) - 1
-_MAX_RANK = 1024
-_MAX_HEAD_SCALE = 64
+_DEFAULT_RANK = 4
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,13 +20,15 @@ class SubspaceConfig:
     """A subspace theta = theta0 + P w of a model's parameters.
 
     Args:
-        kind: one of ``BASE_KINDS``, or several joined by "+" (their offsets add up).
+        kind: one of ``transferbound.message.KINDS``, or several joined by "+" (their offsets add up).
         dim: d, the number of coordinates.
         seed: seed of P, in ``[0, 2**63)``.
-        rank: rank of the factors; kind "lora" only.
+        rank: rank of the factors, 1 .. 1024; kind "lora" only.
         modules: comma-separated shell patterns (``"layer4.*,fc"``), each matched against the names of
             parameters and of the modules that hold them; kind "modules" only.
         head_scale: the head's part of the offset is multiplied by ``2 ** (head_scale / 2)``.
+
+    These are fields of a message's header, and its limits are theirs.
 
     Raises:
         SubspaceError: a field is out of range or does not go with the kind.
@@ -40,30 +37,15 @@ class SubspaceConfig:
     kind: str = "film"
     dim: int = 1000
     seed: int = 0
-    rank: int = 4
+    rank: int = _DEFAULT_RANK
     modules: str = ""
     head_scale: int = 0
 
     def __post_init__(self) -> None:
-        _check_kind(self.kind)
-        for name, low, high in (
-            ("dim", 1, _MAX_DIM),
-            ("seed", 0, _MAX_SEED),
-            ("rank", 1, _MAX_RANK),
-            ("head_scale", -_MAX_HEAD_SCALE, _MAX_HEAD_SCALE),
-        ):
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-                raise SubspaceError(f"{name} must be an integer in [{low}, {high}], not {value!r}")
-        if not isinstance(self.modules, str):
-            raise SubspaceError(f"modules must be a string of patterns, not {self.modules!r}")
-        if ("modules" in self.terms) != bool(self.modules):
-            raise SubspaceError(
-                f"modules={self.modules!r} does not go with kind {self.kind!r}: "
-                'kind "modules" needs patterns, and the other kinds take none'
-            )
-        if "lora" not in self.terms and self.rank != 4:
-            raise SubspaceError(f'rank={self.rank} goes with kind "lora" only, not with {self.kind!r}')
+        try:
+            header_for(self)
+        except ArgumentError as error:
+            raise SubspaceError(str(error)) from error
         if self.dim < len(self.terms):
             raise SubspaceError(f"dim={self.dim} leaves a term of {self.kind!r} without a coordinate")
 
@@ -108,36 +90,35 @@ class SubspaceConfig:
 
 
 def subspace_config(header: Header) -> SubspaceConfig:
-    """The subspace that a header names."""
-    rank = {"rank": header.rank} if header.rank else {}
+    """The subspace that a header names.
+
+    Raises:
+        SubspaceError: it has fewer coordinates than terms.
+    """
+    own = {"rank": header.rank} if has_field(header.kind, "rank") else {}
     return SubspaceConfig(
         kind=header.kind,
         dim=header.dim,
         seed=header.seed,
         modules=header.modules,
         head_scale=header.head_scale,
-        **rank,
+        **own,
     )
 
 
 def header_for(config: SubspaceConfig, **choices: Any) -> Header:
-    """The header that names a subspace and the further ``choices`` (levels, step, input_size, ...)."""
+    """The header that names a subspace and the further ``choices`` (levels, step, input_size, ...).
+
+    Raises:
+        ArgumentError: one of them is out of range.
+    """
+    unused = config.rank == _DEFAULT_RANK and not has_field(str(config.kind), "rank")
     return Header(
         kind=config.kind,
         dim=config.dim,
         seed=config.seed,
         modules=config.modules,
         head_scale=config.head_scale,
-        rank=config.rank if "lora" in config.terms else 0,
+        rank=0 if unused else config.rank,
         **choices,
     )
-
-
-def _check_kind(kind: object) -> None:
-    terms = kind.split("+") if isinstance(kind, str) else []
-    if not terms or any(term not in BASE_KINDS for term in terms):
-        raise SubspaceError(
-            f"kind {kind!r} is none of {', '.join(BASE_KINDS)}, nor a sum of them (film+kron)"
-        )
-    if len(set(terms)) != len(terms):
-        raise SubspaceError(f"kind {kind!r} names a term twice")
