@@ -74,7 +74,8 @@ def _prefix_hashes(codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def _gram(prefix: np.ndarray, inverses: np.ndarray, starts: np.ndarray, length: int) -> np.ndarray:
     """Hash of the ``length`` words from each start; the same words give the same hash anywhere."""
     with np.errstate(over="ignore"):
-        return (prefix[starts + length] - prefix[starts]) * inverses[starts]
+        hashes: np.ndarray = (prefix[starts + length] - prefix[starts]) * inverses[starts]
+    return hashes
 
 
 def gram_hashes(codes: np.ndarray, offsets: np.ndarray, length: int) -> tuple[np.ndarray, np.ndarray]:

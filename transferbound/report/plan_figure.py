@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from transferbound.errors import OutputError
 from transferbound.plan import Plan, sweep
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 __all__ = ["plan_figure"]
 
@@ -44,7 +47,7 @@ def plan_figure(plan: Plan, path: str | Path) -> Path:
     return path
 
 
-def _draw_bits(axes: Any, plan: Plan) -> None:
+def _draw_bits(axes: Axes, plan: Plan) -> None:
     most = max(plan.bits, plan.n / 8.0, *(item.break_even_bits or 0.0 for item in plan.holdouts), 16.0)
     lengths = np.geomspace(1.0, 4.0 * most, 80)
     curve = sweep(plan.n, plan.train_error, lengths, plan.confidence, plan.grouped).bounds[0]
@@ -64,7 +67,7 @@ def _draw_bits(axes: Any, plan: Plan) -> None:
     axes.legend(fontsize="small")
 
 
-def _draw_n(axes: Any, plan: Plan) -> None:
+def _draw_n(axes: Axes, plan: Plan) -> None:
     low, high = max(10.0, plan.n / 30.0), max(30.0 * plan.n, 3.0 * (plan.n_needed or 1))
     sizes = np.unique(np.round(np.geomspace(low, high, 60)).astype(np.int64))
     curves = sweep(sizes, plan.train_error, plan.bits, plan.confidence, plan.grouped)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 __all__ = ["compare", "differs"]
 
@@ -11,7 +10,7 @@ _RELATIVE = 1e-9
 """Floats are recomputed to this relative difference: libraries' logarithms differ in their last digits."""
 
 
-def compare(stated: Any, computed: Any, path: str = "") -> list[str]:
+def compare(stated: object, computed: object, path: str = "") -> list[str]:
     """Every place in which two pieces of plain data differ, a line each."""
     if isinstance(stated, dict) and isinstance(computed, dict):
         found = []
@@ -33,7 +32,7 @@ def compare(stated: Any, computed: Any, path: str = "") -> list[str]:
     return [] if _same(stated, computed) else [differs(path, stated, computed)]
 
 
-def _same(stated: Any, computed: Any) -> bool:
+def _same(stated: object, computed: object) -> bool:
     if isinstance(stated, bool) or isinstance(computed, bool):
         return stated is computed
     if isinstance(stated, int) and isinstance(computed, int):
@@ -43,10 +42,10 @@ def _same(stated: Any, computed: Any) -> bool:
     return type(stated) is type(computed) and bool(stated == computed)
 
 
-def differs(path: str, stated: Any, computed: Any) -> str:
+def differs(path: str, stated: object, computed: object) -> str:
     return f"{path} is stated as {_short(stated)}, computed as {_short(computed)}"
 
 
-def _short(value: Any) -> str:
+def _short(value: object) -> str:
     text = repr(value)
     return text if len(text) <= 80 else text[:77] + "..."
