@@ -29,6 +29,7 @@ from transferbound.demo import export_efficientnet_lite0, export_mnist5000
 from transferbound.features import cached_features, features_key
 from transferbound.finetune import Finetuner
 from transferbound.message import Header
+from transferbound.risks.zero_one import ZeroOne
 from transferbound.subspace import SubspaceConfig, SubspaceModel
 from transferbound.subspace.quantizer import Quantizer
 
@@ -79,6 +80,7 @@ def make(
             modules=config.modules,
             input_size=size,
         ),
+        risk=ZeroOne.of(data),
         delta=0.05,
         settings=FinetuneSettings(quantize_from=0.0, **more),
         accelerator=accelerator,

@@ -10,23 +10,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from transferbound.bounds import (
-    all_bounds,
-    errors_at,
-    failure_probability,
-    max_bits,
-    max_bits_kl,
-    min_n,
-    min_n_kl,
-    occam_binomial,
-    occam_kl,
-)
+from transferbound.bounds import Form, failure_probability, held_out
 from transferbound.errors import ArgumentError
+from transferbound.risks.zero_one import ZeroOne
 
 # The held-out shares that a plan compares with.
 HOLDOUT_SHARES = (0.1, 0.2)
-# What occam_bounded pays for the choice between its two forms.
-_CHOICE_BITS = 1.0
 _SWEPT = 2.0 ** np.arange(-3, 4)
 
 
@@ -142,28 +131,24 @@ def plan(
     _check_error("holdout_error", holdout_error)
     if target is not None and not 0.0 < target < 1.0:
         raise ArgumentError(f"target must be a fraction strictly between 0 and 1, got {target}")
-    bounds = _bounds(n, train_error, bits, delta, grouped)  # checks n and bits
+    form = _form(grouped)
+    bounds = form.expected(train_error, n, bits, delta)  # checks n and bits
     allowed = needed = math.nan
     if target is not None:
-        allowed = _allowed(target, train_error, n, delta, grouped)
-        needed = (
-            min_n_kl(target, train_error, bits + _CHOICE_BITS, delta)
-            if grouped
-            else min_n(target, train_error, bits, delta)
-        )
+        allowed = form.max_bits(target, train_error, n, delta)
+        needed = form.min_n(target, train_error, bits, delta)
     return Plan(
         n=int(n),
         train_error=float(train_error),
-        errors=None if grouped else errors_at(train_error, n),
+        errors=form.errors(train_error, n),
         bits=float(bits),
         confidence=float(confidence),
         holdout_error=float(holdout_error),
         grouped=bool(grouped),
-        risk_bound=bounds["occam_bounded" if grouped else "occam_binomial"],
+        risk_bound=bounds[form.headline],
         bounds=bounds,
         holdouts=tuple(
-            _holdout_plan(share, int(n), train_error, holdout_error, delta, grouped)
-            for share in HOLDOUT_SHARES
+            _holdout_plan(form, share, int(n), train_error, holdout_error, delta) for share in HOLDOUT_SHARES
         ),
         target=None if target is None else float(target),
         bits_allowed=_finite(allowed),
@@ -186,7 +171,7 @@ def sweep(
     if not bool((sizes >= 1).all()) or not bool((sizes == np.floor(sizes)).all()):
         raise ArgumentError(f"n must hold whole numbers of at least 1, got {sizes.min()} to {sizes.max()}")
     sizes = sizes.astype(np.int64)
-    held = [_held_out(0.1, int(size)) for size in sizes]
+    form = _form(grouped)
     return Sweep(
         n=sizes,
         bits=lengths,
@@ -194,9 +179,9 @@ def sweep(
         confidence=float(confidence),
         grouped=bool(grouped),
         bounds=np.array(
-            [[_headline(size, train_error, length, delta, grouped) for length in lengths] for size in sizes]
+            [[form.expected_bound(train_error, size, length, delta) for length in lengths] for size in sizes]
         ),
-        holdout_tenth=np.array([_held_out_bound(m, train_error, delta, grouped) for m in held]),
+        holdout_tenth=np.array([held_out(form, 0.1, int(size), train_error, delta).bound for size in sizes]),
     )
 
 
@@ -213,48 +198,16 @@ def sweep_around(plan: Plan, over: Sequence[str]) -> Sweep:
     return sweep(sizes, plan.train_error, lengths, plan.confidence, plan.grouped)
 
 
-def _bounds(n: int, error: float, bits: float, delta: float, grouped: bool) -> dict[str, float]:
-    if not grouped:
-        return all_bounds(errors_at(error, n) if n >= 1 else 0, n, bits, delta)
-    return {
-        "occam_bounded": occam_kl(error, n, bits + _CHOICE_BITS if bits >= 0 else bits, delta),
-        "occam_kl": occam_kl(error, n, bits, delta),
-    }
-
-
-def _headline(n: int, error: float, bits: float, delta: float, grouped: bool) -> float:
-    if grouped:
-        return _bounds(n, error, bits, delta, grouped)["occam_bounded"]
-    return occam_binomial(errors_at(error, n), n, bits, delta)
-
-
-def _allowed(target: float, error: float, n: int, delta: float, grouped: bool) -> float:
-    if not grouped:
-        return max_bits(target, errors_at(error, n), n, delta)
-    bits = max_bits_kl(target, error, n, delta) - _CHOICE_BITS
-    return bits if bits >= 0.0 else math.nan
-
-
-def _held_out_bound(m: int, error: float, delta: float, grouped: bool) -> float:
-    return occam_kl(error, m, 0.0, delta) if grouped else occam_binomial(errors_at(error, m), m, 0.0, delta)
+def _form(grouped: bool) -> Form:
+    return ZeroOne.form_for(grouped)
 
 
 def _holdout_plan(
-    share: float, n: int, error: float, holdout_error: float, delta: float, grouped: bool
+    form: Form, share: float, n: int, error: float, holdout_error: float, delta: float
 ) -> HoldoutPlan:
-    m = _held_out(share, n)
-    bound = _held_out_bound(m, holdout_error, delta, grouped)
-    return HoldoutPlan(
-        share=share,
-        m=m,
-        errors=None if grouped else errors_at(holdout_error, m),
-        bound=bound,
-        break_even_bits=_finite(_allowed(bound, error, n, delta, grouped)),
-    )
-
-
-def _held_out(share: float, n: int) -> int:
-    return max(1, round(share * n))
+    held = held_out(form, share, n, holdout_error, delta)
+    even = form.max_bits(held.bound, error, n, delta)
+    return HoldoutPlan(share, held.n, held.errors, held.bound, _finite(even))
 
 
 def _finite(value: float) -> float | None:

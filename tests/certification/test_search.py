@@ -21,7 +21,7 @@ from transferbound import (
     Prior,
     certify,
 )
-from transferbound.bounds import occam_kl
+from transferbound.bounds import errors_at, occam_binomial
 from transferbound.certification.search import SearchResult, search
 from transferbound.cli import options
 from transferbound.cli.search_grid import DECODER_KEYS, ENCODER_KEYS, parse_grid
@@ -114,7 +114,7 @@ def test_the_smallest_bound_of_the_pilots_wins(monkeypatch: pytest.MonkeyPatch) 
     assert found.chosen == 0 == bounds.index(min(bounds))
     assert bounds[0] < min(bounds[1:])
     for pilot in found.pilots:
-        assert pilot.bound == occam_kl(pilot.train_error, data.n, pilot.bits, 0.05)
+        assert pilot.bound == occam_binomial(errors_at(pilot.train_error, data.n), data.n, pilot.bits, 0.05)
         assert pilot.steps == 30  # 20 epochs of 5 steps, nine tenths of them in three parts
     assert found.pilots[2].bits > found.pilots[0].bits + 100
     assert found.settings == replace(

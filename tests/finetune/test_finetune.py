@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import signal
 import subprocess
@@ -21,12 +22,14 @@ from accelerate import Accelerator
 from spine_fixtures import QUICK, here_cli, world
 
 from transferbound import FinetuneSettings, LabelledData, Prior, certify, verify
+from transferbound.bounds import bit_price, occam_kl
 from transferbound.data.encode import encode
 from transferbound.errors import ArgumentError, OutputError, SubspaceError
 from transferbound.finetune import Finetuner
-from transferbound.finetune.numbers import clamp_fraction, round_down_coarsely
-from transferbound.finetune.price import bit_price, soft_bits
+from transferbound.finetune.numbers import round_down_coarsely
+from transferbound.finetune.soft_bits import soft_bits
 from transferbound.message import Header
+from transferbound.risks.zero_one import ZeroOne
 from transferbound.storage.run_state import RunState
 from transferbound.subspace import SubspaceConfig, SubspaceModel
 from transferbound.subspace.quantizer import Quantizer
@@ -53,6 +56,7 @@ def make() -> Callable[..., Finetuner]:
             model,
             encoded,
             header,
+            risk=ZeroOne.of(data),
             delta=0.05,
             settings=settings,
             accelerator=Accelerator(cpu=True),
@@ -308,8 +312,6 @@ def test_a_fraction_of_an_epoch(make: Callable[..., Finetuner]) -> None:
 
 
 def test_the_price_of_a_bit_is_the_bounds_own_slope() -> None:
-    from transferbound.bounds import occam_kl
-
     n, risk, bits, delta = 5000, 0.1, 600.0, 0.05
     by_bits = (occam_kl(risk, n, bits + 1, delta) - occam_kl(risk, n, bits - 1, delta)) / 2
     by_risk = (occam_kl(risk + 1e-4, n, bits, delta) - occam_kl(risk - 1e-4, n, bits, delta)) / 2e-4
@@ -324,10 +326,10 @@ def test_soft_bits_pull_small_coordinates_to_zero() -> None:
     assert abs(float(w.grad[3])) < 1e-4
 
 
-def test_clamped_fractions() -> None:
-    assert clamp_fraction(0.0, 10) == 0.05
-    assert clamp_fraction(1.0, 10) == 0.95
-    assert clamp_fraction(0.3, 10) == 0.3
+def test_the_price_of_a_bit_at_the_ends() -> None:
+    """No errors count as half an error, all of them as all but a half: a price there is, and it is finite."""
+    assert bit_price(0.0, 10, 5.0, 0.05) == bit_price(0.05, 10, 5.0, 0.05) > 0
+    assert 0 < bit_price(1.0, 10, 5.0, 0.05) < math.inf
 
 
 @pytest.mark.parametrize(
@@ -369,6 +371,7 @@ def test_a_model_without_the_grid_is_refused(make: Callable[..., Finetuner]) -> 
             tuner.model,
             tuner.data,
             tuner.header,
+            risk=tuner.risk,
             delta=0.05,
             settings=settings(),
             accelerator=Accelerator(cpu=True),

@@ -19,6 +19,7 @@ from transferbound.message import Header, cheapest, message_bits, step_size
 from transferbound.message.stream import encode as encode_message
 from transferbound.predictor import decode_predictor
 from transferbound.risks.counting import count_errors
+from transferbound.risks.zero_one import ZeroOne
 from transferbound.subspace import SubspaceConfig, SubspaceModel
 from transferbound.subspace.quantizer import Quantizer
 
@@ -29,13 +30,21 @@ DIM = 60
 def trained() -> tuple[Finetuner, np.ndarray, Prior]:
     """A finetuner after its run, the integers it found, and its prior."""
     prior = Prior.from_pretrained(str(world() / "prior"))
-    data = encode(prior.preprocessing(32), LabelledData.load(str(world() / "bright-squares")), progress=False)
+    labelled = LabelledData.load(str(world() / "bright-squares"))
+    data = encode(prior.preprocessing(32), labelled, progress=False)
     config = SubspaceConfig("film", DIM, head_scale=6)
     model = SubspaceModel(prior.build(2, input_size=32), config, prior.head_parameters(2), Quantizer(3))
     header = Header("film", DIM, input_size=32, head_scale=6)
     settings = FinetuneSettings(epochs=12, batch_size=20, learning_rate=0.1)
     tuner = Finetuner(
-        model, data, header, delta=0.05, settings=settings, accelerator=Accelerator(cpu=True), progress=False
+        model,
+        data,
+        header,
+        risk=ZeroOne.of(labelled),
+        delta=0.05,
+        settings=settings,
+        accelerator=Accelerator(cpu=True),
+        progress=False,
     )
     return tuner, tuner.run(), prior
 
@@ -48,6 +57,7 @@ def run(tuner: Finetuner, integers: np.ndarray, trials: int) -> PolishResult:
         replace(tuner.header, step=tuner.exponent),
         integers,
         step_size(tuner.exponent),
+        risk=tuner.risk,
         delta=0.05,
         trials=trials,
         batch_size=20,

@@ -20,6 +20,7 @@ from transferbound.finetune import Finetuner, FinetuneSettings
 from transferbound.message import Header
 from transferbound.predictor import decode_predictor
 from transferbound.risks.counting import count_errors
+from transferbound.risks.zero_one import ZeroOne
 from transferbound.subspace import SubspaceConfig, SubspaceModel
 from transferbound.subspace.quantizer import Quantizer
 
@@ -97,6 +98,7 @@ def write_trained(prior: str, data: str, kind: str, out: str) -> None:
         model,
         encoded,
         Header(kind=kind, dim=12, seed=3, head_scale=8, input_size=32),
+        risk=ZeroOne.of(LabelledData.load(data)),
         delta=0.05,
         settings=FinetuneSettings(epochs=3, batch_size=21, learning_rate=0.03, quantize_from=0.5),
         accelerator=accelerator,

@@ -25,12 +25,14 @@ from transferbound import (
     certify,
     verify,
 )
+from transferbound.bounds import forms
 from transferbound.certificate import statement
 from transferbound.certificate.certificate import Certificate
 from transferbound.certification import certify as certification
 from transferbound.errors import CertificateError
 from transferbound.message import step_size
 from transferbound.predictor import Predictor
+from transferbound.risks import counting
 from transferbound.risks.counting import ErrorCount, count_errors
 
 
@@ -110,7 +112,7 @@ def test_errors_that_are_not_counted(
         wrong[np.flatnonzero(wrong)[0]] = False
         return replace(count, wrong=wrong)
 
-    monkeypatch.setattr(statement, "count_errors", kind)
+    monkeypatch.setattr(counting, "count_errors", kind)
     run()
     monkeypatch.undo()
     assert "errors is stated as" in problems(tmp_path)
@@ -145,12 +147,12 @@ def test_a_bound_that_underflows(
     run: Callable[..., Certificate], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Trap 10: scipy's tail inverted at a delta too small for it."""
-    original = statement.all_bounds
+    original = forms.all_bounds
 
     def flattering(errors: int, n: int, bits: float, delta: float) -> dict[str, float]:
         return original(errors, n, bits, delta) | {"occam_binomial": errors / n + 0.01}
 
-    monkeypatch.setattr(statement, "all_bounds", flattering)
+    monkeypatch.setattr(forms, "all_bounds", flattering)
     run()
     monkeypatch.undo()
     assert "bounds.occam_binomial is stated as" in problems(tmp_path)

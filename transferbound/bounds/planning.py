@@ -140,3 +140,23 @@ def holdout_break_even(errors: int, n: int, m: int, holdout_errors: int, delta: 
     ``nan`` where even 0 bits would not do. Raises ArgumentError.
     """
     return max_bits(occam_binomial(holdout_errors, m, 0.0, delta), errors, n, delta)
+
+
+def bit_price(mean: float, n: int, bits: float, delta: float) -> float:
+    """The rise of the mean loss that lifts the bound as much as one more bit does, a fraction.
+
+    For the kl form, kl(r || B) = (K ln 2 + ln(1/delta)) / n, the bound's derivatives give
+    (dB/dK) / (dB/dr) = (ln 2 / n) / (logit B - logit r). Means at the ends are taken half a unit inside.
+    """
+    mean = _inside(mean, n)
+    bound = _inside(occam_kl(mean, n, bits, delta), n)
+    return math.log(2) / n / max(_logit(bound) - _logit(mean), 1e-3)
+
+
+def _inside(p: float, n: int) -> float:
+    edge = 0.5 / max(n, 1)
+    return min(max(p, edge), 1.0 - edge)
+
+
+def _logit(p: float) -> float:
+    return math.log(p) - math.log1p(-p)

@@ -5,7 +5,7 @@ Errors and bounds are fractions, lengths are bits. docs/certificate.md says what
 
 from __future__ import annotations
 
-from typing import Any, TypedDict, final
+from typing import Any, NotRequired, TypedDict, final
 
 from transferbound.independence.record import IndependenceRecord
 from transferbound.priors.checkpoint.card import Provenance
@@ -145,10 +145,13 @@ class MessageContent(TypedDict):
 
 
 class HoldoutContent(TypedDict):
-    """What units kept out of training would have certified. ``bound``: a fraction; ``n``, ``errors`` in units."""
+    """What units kept out of training would have certified. ``bound``: a fraction; ``n``, ``errors`` in units.
+
+    ``errors`` is null for groups, whose losses are means.
+    """
 
     n: int
-    errors: int
+    errors: int | None
     bound: float
 
 
@@ -191,10 +194,11 @@ class EvaluationContent(TypedDict):
 
 
 class Statement(RiskContent):
-    """All that a certificate states and that can be computed again."""
+    """All that a certificate states and that can be computed again. ``loss`` is zero_one where it is missing."""
 
     schema: str
     schema_version: int
+    loss: NotRequired[str]
     file_bits: int
     prior: PriorContent
     dataset: DatasetContent

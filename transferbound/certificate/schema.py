@@ -8,6 +8,7 @@ from typing import Any, NotRequired, get_args, get_origin, get_type_hints, is_ty
 
 from transferbound.certificate.content import Content
 from transferbound.errors import CertificateError
+from transferbound.risks import DEFAULT_RISK, RISKS
 
 __all__ = ["MESSAGE_FILE", "SCHEMA", "SCHEMA_VERSION", "check_content"]
 
@@ -37,6 +38,8 @@ def check_content(content: Any) -> None:
     _check(content, Content, "")
     if not 0.0 < content["confidence"] < 1.0:
         raise CertificateError(f"confidence is {content['confidence']}; it must lie between 0 and 1")
+    if content.get("loss", DEFAULT_RISK) not in RISKS:
+        raise CertificateError(f"loss is {_short(content['loss'])}; known are {', '.join(RISKS)}")
     for part in ("prior", "dataset"):
         if content[part]["modality"] not in _MODALITIES:
             raise CertificateError(

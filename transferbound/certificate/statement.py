@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from transferbound.bounds import all_bounds, holdout, occam_bounded, occam_kl
+from transferbound.bounds import occam_kl
 from transferbound.bounds.confidence import failure_probability
 from transferbound.certificate.assumptions import assumptions
 from transferbound.certificate.content import (
-    BaselineContent,
+    ComparisonContent,
     CostContent,
     DecoderContent,
     EvaluatedSplitContent,
@@ -36,7 +36,8 @@ from transferbound.message import empirical_entropy_bits, itemize, message_bits,
 from transferbound.message.paper_code import paper_bits
 from transferbound.predictor import Predictor, decode_predictor
 from transferbound.priors import Prior
-from transferbound.risks.counting import ErrorCount, count_errors
+from transferbound.risks import DEFAULT_RISK, risk_named
+from transferbound.risks.risk import Risk
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
@@ -50,6 +51,7 @@ def make_statement(
     message: bytes,
     *,
     confidence: float,
+    risk: str = DEFAULT_RISK,
     candidates: int = 1,
     test: LabelledData | None = None,
     independence: IndependenceRecord,
@@ -63,6 +65,7 @@ def make_statement(
     Args:
         prior, data, message: the checkpoint, the training examples, the bytes of ``offset.bin``.
         confidence: 1 - delta.
+        risk: name of what is bounded.
         candidates: variants declared in advance, one of which the message names.
         test: examples for reporting only; they have no part in the bound.
         independence: the record of :func:`transferbound.independence.check.check_independence`.
@@ -78,50 +81,33 @@ def make_statement(
         predictor.module.to(accelerator.device)
     how: dict[str, Any] = {"batch_size": batch_size, "accelerator": accelerator, "progress": progress}
     encoded = encoded or encode(predictor.preprocessing, data, progress=progress)
-    count = count_errors(predictor.module, encoded, **how)
-    risk = _risk(
-        count, data, message_bits(predictor.header, predictor.integers, predictor.contexts), confidence
-    )
+    bounded = risk_named(risk).of(data)
+    measured = bounded.measure(predictor.module, encoded, **how)
+    delta = failure_probability(confidence)
+    bits = message_bits(predictor.header, predictor.integers, predictor.contexts)
+    stated = cast(RiskContent, {"confidence": float(confidence)} | bounded.stated(measured, bits, delta))
+    comparison: dict[str, Any] = {
+        **bounded.baselines(measured, delta),
+        "paper_code": _paper_code(predictor, measured.mean, bounded.units.n, delta),
+    }
     dataset, decoder = dataset_content(data), _decoder(prior, data, predictor)
-    return {
+    content: Statement = {
         "schema": SCHEMA,
         "schema_version": SCHEMA_VERSION,
-        **risk,
+        **stated,
         "file_bits": 8 * len(message),
         "prior": prior_content(prior),
         "dataset": dataset,
         "decoder": decoder,
         "message": _message(message, predictor),
-        "comparison": {
-            **_comparison(data, count, confidence),
-            "paper_code": _paper_code(predictor, risk),
-        },
-        "evaluation": {"test": _test(predictor, data, test, how)},
+        "comparison": cast(ComparisonContent, comparison),
+        "evaluation": {"test": _test(bounded, predictor, data, test, how)},
         "independence": independence,
-        "assumptions": assumptions(dataset, decoder, independence, risk["confidence"]),
+        "assumptions": assumptions(dataset, decoder, independence, stated["confidence"]),
     }
-
-
-def _risk(count: ErrorCount, data: LabelledData, bits: float, confidence: float) -> RiskContent:
-    """The headline and its companions. With groups the loss of a unit is the mean over its rows."""
-    delta = failure_probability(confidence)
-    if data.groups is None:
-        bounds = all_bounds(count.errors, count.n, bits, delta)
-        headline, error = bounds["occam_binomial"], count.errors / count.n
-    else:
-        losses = np.bincount(data.groups, count.wrong) / np.bincount(data.groups)
-        error = float(np.mean(losses))
-        headline = occam_bounded(losses, bits, delta)
-        bounds = {"occam_bounded": headline, "occam_kl": occam_kl(error, data.n_units, bits, delta)}
-    return {
-        "risk_bound": float(headline),
-        "confidence": float(confidence),
-        "n": data.n_units,
-        "errors": count.errors,
-        "train_error": float(error),
-        "message_bits": float(bits),
-        "bounds": {name: float(value) for name, value in bounds.items()},
-    }
+    if risk != DEFAULT_RISK:
+        content["loss"] = risk
+    return content
 
 
 def _decoder(prior: Prior, data: LabelledData, predictor: Predictor) -> DecoderContent:
@@ -166,33 +152,16 @@ def _message(message: bytes, predictor: Predictor) -> MessageContent:
     }
 
 
-def _comparison(data: LabelledData, count: ErrorCount, confidence: float) -> BaselineContent:
-    """Guessing, the most common class, and what a held-out tenth would have certified."""
-    labels = np.bincount(data.labels, minlength=data.num_classes)
-    held_out = max(1, data.n_units // 10)
-    errors = min(held_out, int(np.ceil(held_out * count.errors / count.n)))
-    return {
-        "uniform_guess_error": 1.0 - 1.0 / data.num_classes,
-        "majority_class": data.class_names[int(labels.argmax())],
-        "majority_class_error": float(1.0 - labels.max() / labels.sum()),
-        "holdout_tenth": {
-            "n": held_out,
-            "errors": errors,
-            "bound": float(holdout(errors, held_out, failure_probability(confidence))),
-        },
-    }
-
-
-def _paper_code(predictor: Predictor, risk: RiskContent) -> PaperCodeContent:
+def _paper_code(predictor: Predictor, mean: float, n: int, delta: float) -> PaperCodeContent:
     """The same integers under the 2022 paper's code, and the kl form that its bits would give."""
     bits = paper_bits(predictor.integers, predictor.header.levels)
-    delta = failure_probability(risk["confidence"])
-    return {"bits": float(bits), "occam_kl": float(occam_kl(risk["train_error"], risk["n"], bits, delta))}
+    return {"bits": float(bits), "occam_kl": float(occam_kl(mean, n, bits, delta))}
 
 
 def _test(
-    predictor: Predictor, data: LabelledData, test: LabelledData | None, how: dict[str, Any]
+    bounded: Risk, predictor: Predictor, data: LabelledData, test: LabelledData | None, how: dict[str, Any]
 ) -> EvaluatedSplitContent | None:
+    """The losses of the test split's rows, for reporting only."""
     if test is None:
         return None
     if test.class_names != data.class_names:
@@ -200,13 +169,12 @@ def _test(
             f"the split {test.split} has the classes {list(test.class_names)[:8]}, the training split "
             f"{list(data.class_names)[:8]}; name another split or none"
         )
-    count = count_errors(
-        predictor.module, encode(predictor.preprocessing, test, progress=how["progress"]), **how
-    )
+    encoded = encode(predictor.preprocessing, test, progress=how["progress"])
+    rows = type(bounded).of(test).measure(predictor.module, encoded, **how).rows
     return {
         "split": test.split,
         "sha256": test.fingerprint,
-        "n": count.n,
-        "errors": count.errors,
-        "error": count.errors / count.n,
+        "n": len(rows),
+        "errors": round(rows.sum()),
+        "error": float(rows.mean()),
     }

@@ -107,6 +107,7 @@ def certify_inputs(
         inputs.data,
         trained.message,
         confidence=settings.confidence,
+        risk=settings.risk,
         candidates=settings.candidates,
         test=inputs.test,
         independence=inputs.independence,

@@ -9,7 +9,6 @@ from typing import Any
 import torch
 from accelerate import Accelerator
 
-from transferbound.bounds import occam_kl
 from transferbound.bounds.confidence import failure_probability
 from transferbound.certification.inputs import Inputs
 from transferbound.certification.search_state import FinishedPilot
@@ -57,13 +56,13 @@ def run_pilot(run: Run, encoder: Encoder, seconds: float) -> FinishedPilot:
     contexts = model.projection.contexts()
     coded = cheapest(replace(run.header, step=tuner.exponent), integers, contexts)
     bits = message_bits(coded, integers, contexts)
-    error = min(max(tuner.risk, 0.0), 1.0)
+    error = min(max(tuner.mean_loss, 0.0), 1.0)
     ended = time.monotonic()
     delta = failure_probability(run.settings.confidence)
     return FinishedPilot(
         train_error=error,
         bits=bits,
-        bound=float(occam_kl(error, run.inputs.data.n_units, bits, delta)),
+        bound=tuner.risk.expected_bound(error, bits, delta),
         steps=tuner.step,
         seconds=round(_agreed(run.accelerator, ended - started), 3),
         trained_seconds=round(_agreed(run.accelerator, ended - begun), 3),

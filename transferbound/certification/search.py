@@ -47,7 +47,7 @@ class Pilot:
         settings: where the candidates differ, what this one had.
         train_error: the running training error at its end, a fraction.
         bits: of its message, header included.
-        bound: the kl form of both at the data's n, a fraction; an estimate and no certificate.
+        bound: the headline that both would give, a fraction; an estimate and no certificate.
         steps: optimizer steps.
     """
 

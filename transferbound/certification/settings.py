@@ -9,6 +9,7 @@ from transferbound.data.labelled import LabelledData
 from transferbound.finetune import FinetuneSettings
 from transferbound.message import DIMS, INPUT_SIZES, Header
 from transferbound.priors import Prior
+from transferbound.risks import DEFAULT_RISK
 from transferbound.subspace import SubspaceConfig
 from transferbound.subspace.config import header_for
 
@@ -31,6 +32,7 @@ class CertifySettings:
         head_seed: 0: a new head starts from zero; else the seed of its random start.
         candidate, candidates: this run is variant ``candidate`` of ``candidates`` declared in advance.
         confidence: 1 - delta, fixed before training.
+        risk: what is bounded, by its name in :data:`transferbound.risks.RISKS`.
         restart: throw away an unfinished run of the same output folder.
         cache_features: where the subspace trains the head or the last blocks alone, compute what enters them once,
             keep it in the cache folder, and train on that (:mod:`transferbound.features`).
@@ -45,6 +47,7 @@ class CertifySettings:
     candidate: int = 0
     candidates: int = 1
     confidence: float = 0.95
+    risk: str = DEFAULT_RISK
     restart: bool = False
     cache_features: bool = True
     finetune: FinetuneSettings = field(default_factory=FinetuneSettings)

@@ -18,6 +18,7 @@ from transferbound.features import CachedFeatures, cached_features, features_key
 from transferbound.finetune import Finetuner
 from transferbound.message import Header, cheapest
 from transferbound.message.stream import encode as encode_message
+from transferbound.risks import risk_named
 from transferbound.storage.run_state import RunState
 from transferbound.subspace import SubspaceModel
 from transferbound.subspace.config import subspace_config
@@ -92,6 +93,7 @@ def finetuner_for(
         model,
         encoded,
         run.header,
+        risk=risk_named(run.settings.risk).of(run.inputs.data),
         delta=failure_probability(run.settings.confidence),
         settings=run.settings.finetune,
         accelerator=run.accelerator,

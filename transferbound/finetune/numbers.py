@@ -2,15 +2,9 @@
 
 from __future__ import annotations
 
-__all__ = ["clamp_fraction", "round_down_coarsely"]
+__all__ = ["round_down_coarsely"]
 
 _COARSE = (1.0, 1.25, 1.6, 2.0, 2.5, 3.2, 4.0, 5.0, 6.4, 8.0)
-
-
-def clamp_fraction(p: float, n: int) -> float:
-    """A fraction kept half a count away from 0 and 1."""
-    edge = 0.5 / max(n, 1)
-    return min(max(p, edge), 1.0 - edge)
 
 
 def round_down_coarsely(value: float) -> int:

@@ -1,7 +1,7 @@
 """Discrete polish: after training, coordinates change on the grid while the true bound falls.
 
-Training sees a surrogate; here each trial is a set of changed coordinates, judged by the errors counted on
-the whole training set and by the bits of the whole message. Which coordinates to try comes from a second-order
+Training sees a surrogate; here each trial is a set of changed coordinates, judged by the losses on the whole
+training set and by the bits of the whole message. Which coordinates to try comes from a second-order
 estimate of the loss, with the diagonal Fisher information for curvature (Hassibi and Stork 1992 prune so).
 """
 
@@ -16,10 +16,9 @@ import torch
 from accelerate import Accelerator
 from tqdm import tqdm
 
-from transferbound.bounds import occam_binomial
 from transferbound.data.encoded import EncodedData
-from transferbound.finetune.price import bit_price
 from transferbound.message import Header, cheapest, message_bits
+from transferbound.risks.risk import Risk
 from transferbound.subspace import SubspaceModel
 from transferbound.subspace.quantizer import Quantizer
 
@@ -52,6 +51,7 @@ def polish(
     integers: Ints,
     step: float,
     *,
+    risk: Risk,
     delta: float,
     trials: int,
     batch_size: int,
@@ -66,9 +66,11 @@ def polish(
         logits: from row numbers to the model's logits [B, C].
         integers: grid points to start from, int64 [d].
         step: the lattice step.
+        risk: whose bound is to fall.
+        delta: the bound's failure probability.
         batch_size: rows of one gradient.
     """
-    judge = _Judge(model, data, logits, header, step, delta, accelerator)
+    judge = _Judge(model, data, logits, header, step, risk, delta, accelerator)
     start, best = integers, judge(integers)
     before = best.bound
     size = max(1, round(_FIRST_SHARE * len(start)))
@@ -94,13 +96,13 @@ def polish(
 
 @dataclass(frozen=True)
 class _Score:
-    errors: int
+    mean: float
     bits: float
     bound: float
 
 
 class _Judge:
-    """The true bound of a grid point: errors on all rows, bits of the whole message."""
+    """The true bound of a grid point: losses of all rows, bits of the whole message."""
 
     def __init__(
         self,
@@ -109,11 +111,12 @@ class _Judge:
         logits: Logits,
         header: Header,
         step: float,
+        risk: Risk,
         delta: float,
         accelerator: Accelerator,
     ) -> None:
         self.model, self.data, self.logits, self.header = model, data, logits, header
-        self.step, self.delta, self.accelerator = step, delta, accelerator
+        self.step, self.risk, self.delta, self.accelerator = step, risk, delta, accelerator
         self.contexts = model.projection.contexts()
 
     def place(self, integers: Ints) -> None:
@@ -123,21 +126,21 @@ class _Judge:
     def __call__(self, integers: Ints) -> _Score:
         self.place(integers)
         bits = message_bits(cheapest(self.header, integers, self.contexts), integers, self.contexts)
-        errors = self._errors()
-        return _Score(errors, bits, occam_binomial(errors, self.data.n, bits, self.delta))
+        losses = self.risk.units.losses(self._losses())
+        return _Score(float(losses.mean()), bits, self.risk.form.bound(losses, bits, self.delta))
 
     @torch.inference_mode()
-    def _errors(self) -> int:
+    def _losses(self) -> Floats:
+        """Of every row, float64 [rows]; all processes get all of them."""
         accelerator, data = self.accelerator, self.data
         rows = np.arange(data.n) if data.lengths is None else np.argsort(data.lengths, kind="stable")
         rows = rows[accelerator.process_index :: accelerator.num_processes]
-        wrong = torch.zeros((), dtype=torch.long, device=accelerator.device)
+        found = torch.zeros(data.n, dtype=torch.float32, device=accelerator.device)
         for some in self._blocks(rows):
-            labels = data.labels[torch.from_numpy(some)].to(accelerator.device)
-            wrong += (self.logits(some).argmax(1) != labels).sum()
+            found[torch.from_numpy(some)] = self.risk.losses(self.logits(some), some)
         if accelerator.num_processes > 1:
-            wrong = accelerator.reduce(wrong, reduction="sum")
-        return int(wrong)
+            found = accelerator.reduce(found, reduction="sum")
+        return found.double().cpu().numpy()
 
     def _blocks(self, rows: Ints) -> Iterator[Ints]:
         """Batches that fit a CPU's caches, where texts of like length stand together; larger ones elsewhere."""
@@ -152,13 +155,12 @@ class _Judge:
 
 
 def _ranked_changes(q: Ints, score: _Score, judge: _Judge, batch_size: int) -> tuple[Ints, Ints]:
-    """Every place and its best new value, by the estimated gain in units of the risk; the largest gain first."""
+    """Every place and its best new value, by the estimated gain in units of the mean loss; the largest gain first."""
     judge.place(q)
     gradient, curvature, loss = _local_loss(judge, batch_size)
-    n = judge.data.n
-    risk = max(score.errors, 1) / n
-    price = bit_price(risk, n, score.bits, judge.delta)
-    exchange = risk / max(loss, 1e-9)
+    mean = max(score.mean, 1 / judge.risk.units.n)
+    price = judge.risk.bit_price(mean, score.bits, judge.delta)
+    exchange = mean / max(loss, 1e-9)
     largest = (judge.header.levels - 1) // 2
     costs = _symbol_costs(q, largest)
     gains = np.full((2 * largest + 1, len(q)), -np.inf)
@@ -181,8 +183,8 @@ def _symbol_costs(q: Ints, largest: int) -> Floats:
 
 
 def _local_loss(judge: _Judge, batch_size: int) -> tuple[Floats, Floats, float]:
-    """Gradient [d], diagonal Fisher information [d] and value of the mean cross-entropy, on a sample."""
-    model, data, accelerator = judge.model, judge.data, judge.accelerator
+    """Gradient [d], diagonal Fisher information [d] and value of the mean surrogate, on a sample."""
+    model, data = judge.model, judge.data
     size = min(batch_size, data.n)
     rows = np.random.default_rng(0).permutation(data.n)[: SAMPLE_BATCHES * size]
     gradients: list[Floats] = []
@@ -193,9 +195,8 @@ def _local_loss(judge: _Judge, batch_size: int) -> tuple[Floats, Floats, float]:
     )
     for start in range(0, len(rows) - size + 1, size):
         some = rows[start : start + size]
-        labels = data.labels[torch.from_numpy(some)].to(accelerator.device)
         model.coordinates.grad = None
-        loss = torch.nn.functional.cross_entropy(judge.logits(some).float(), labels)
+        loss = judge.risk.units.weigh(judge.risk.surrogate(judge.logits(some), some), some).mean()
         loss.backward()
         assert model.coordinates.grad is not None
         gradients.append(model.coordinates.grad.double().cpu().numpy())

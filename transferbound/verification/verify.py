@@ -17,6 +17,7 @@ from transferbound.independence.check import check_independence
 from transferbound.independence.record import IndependenceRecord
 from transferbound.priors import Prior
 from transferbound.report.card_check import check_card
+from transferbound.risks import DEFAULT_RISK
 from transferbound.verification.compare import compare, differs
 from transferbound.verification.recorded import Places, load_corpus, load_prior, load_rows, notes_on
 from transferbound.verification.verdict import Verdict
@@ -112,6 +113,7 @@ def check_certificate(
             data,
             certificate.message,
             confidence=content["confidence"],
+            risk=content.get("loss", DEFAULT_RISK),
             candidates=content["decoder"]["candidates"],
             test=test,
             independence=_independence(content["independence"], prior, data, prior_split, pretraining),
