@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 import pytest
 from accelerate import Accelerator
-from spine_fixtures import QUICK, here_cli, world
+from conftest import save_rows
+from spine_fixtures import QUICK, bright_rows, grouped, here_cli, world
 
 from transferbound import Certificate, FinetuneSettings, LabelledData, Prior, certify, verify
-from transferbound.bounds import occam_binomial
+from transferbound.bounds import occam_binomial, occam_bounded
 from transferbound.data.encode import encode
 from transferbound.errors import ArgumentError
 from transferbound.finetune import Finetuner
@@ -131,3 +132,32 @@ def test_from_the_command_line(tmp_path: Any) -> None:
 def test_a_negative_number_of_trials_is_refused() -> None:
     with pytest.raises(ArgumentError, match="polish is -1"):
         FinetuneSettings(polish=-1)
+
+
+def test_with_groups_it_lowers_the_bound_that_is_certified(tmp_path: Any) -> None:
+    """n counts groups, and their losses are means: the binomial form of the rows is not the bound to lower."""
+    folder = save_rows(tmp_path / "squares", grouped(bright_rows(90), 3))
+    labelled = LabelledData.load(str(folder), group_column="patient")
+    prior = Prior.from_pretrained(str(world() / "prior"))
+    data = encode(prior.preprocessing(32), labelled, progress=False)
+    config, header = (
+        SubspaceConfig("film", DIM, head_scale=6),
+        Header("film", DIM, input_size=32, head_scale=6),
+    )
+    model = SubspaceModel(prior.build(2, input_size=32), config, prior.head_parameters(2), Quantizer(3))
+    settings = FinetuneSettings(epochs=12, batch_size=20, learning_rate=0.1)
+    how: Any = {"settings": settings, "accelerator": Accelerator(cpu=True), "progress": False}
+    tuner = Finetuner(model, data, header, risk=ZeroOne.of(labelled), delta=0.05, **how)
+    integers = tuner.run()
+    integers[::7] = -np.where(integers[::7] == 0, 1, integers[::7])
+
+    def certified(q: np.ndarray) -> float:
+        contexts = tuner.model.projection.contexts()
+        coded = cheapest(replace(header, step=tuner.exponent), q, contexts)
+        module = decode_predictor(prior, 2, encode_message(coded, q, contexts)).module
+        means = np.bincount(labelled.groups, count_errors(module, data).wrong) / 3
+        return occam_bounded(means, message_bits(coded, q, contexts), 0.05)
+
+    result = run(tuner, integers, trials=25)
+    assert result.before == certified(integers)
+    assert result.after == certified(result.integers) < result.before
