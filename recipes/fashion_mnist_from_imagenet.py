@@ -3,10 +3,11 @@
 import sys
 
 from _priors.trunk import cut_short
-from _priors.variants import TRUNK, variant
+from _priors.variants import TRUNK
 from _run.recipe import Recipe, main
 
 from transferbound import CertifySettings, FinetuneSettings, SubspaceConfig
+from transferbound.message.variants import variant
 
 SOURCE = "ylecun/mnist"
 CHOICE = {"size": 96, "blocks": 5, "grid": 3, "components": 100, "power": 0.5}

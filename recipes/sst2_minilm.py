@@ -4,10 +4,11 @@ import sys
 
 from _priors.minilm import on_reviews, rows_of
 from _priors.reviews import STOCK
-from _priors.variants import SST2, variant
+from _priors.variants import SST2
 from _run.recipe import Recipe, main
 
 from transferbound import CertifySettings, FinetuneSettings, SubspaceConfig
+from transferbound.message.variants import variant
 
 PHRASES, LAYERS, COMPONENTS = 240_000, 6, 64
 

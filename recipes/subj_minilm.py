@@ -3,10 +3,11 @@
 import sys
 
 from _priors.minilm import on_reviews, rows_of
-from _priors.variants import SUBJ, variant
+from _priors.variants import SUBJ
 from _run.recipe import Recipe, main
 
 from transferbound import CertifySettings, FinetuneSettings, SubspaceConfig
+from transferbound.message.variants import variant
 
 LAYERS, COMPONENTS = 4, 64
 

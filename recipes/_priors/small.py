@@ -13,6 +13,8 @@ from tqdm import tqdm
 from transferbound import LabelledData, Prior
 from transferbound.data.encode import encode
 from transferbound.data.encoded import EncodedData
+from transferbound.message.variants import Axes
+from transferbound.message.variants import variant as point_of
 from transferbound.priors import export_random
 from transferbound.priors.checkpoint.write import write_checkpoint
 
@@ -30,6 +32,13 @@ SOURCE_EPOCHS = (8, 1)
 """Lengths of the training elsewhere that were tried for a transfer."""
 RENDERINGS = range(16)
 """Ways to render digits (``digits.py``), of which the first is written; the others are room for changes to it."""
+
+_AXES: Axes = {
+    "architecture": ARCHITECTURES,
+    "seed": SEEDS,
+    "source_epochs": SOURCE_EPOCHS,
+    "rendering": RENDERINGS,
+}
 
 _BATCH, _LEARNING_RATE = 128, 2e-3
 
@@ -53,15 +62,14 @@ def variant(
     architecture: str, seed: int, source_epochs: int | None = None, rendering: int | None = None
 ) -> dict[str, int]:
     """The arguments of ``CertifySettings`` that pay for the choice of architecture, seed and source training."""
-    candidate = ARCHITECTURES.index(architecture) * len(SEEDS) + SEEDS.index(seed)
-    candidates = len(ARCHITECTURES) * len(SEEDS)
-    if source_epochs is not None:
-        candidate = candidate * len(SOURCE_EPOCHS) + SOURCE_EPOCHS.index(source_epochs)
-        candidates *= len(SOURCE_EPOCHS)
-    if rendering is not None:
-        candidate = candidate * len(RENDERINGS) + RENDERINGS.index(rendering)
-        candidates *= len(RENDERINGS)
-    return {"candidate": candidate, "candidates": candidates}
+    choice = {
+        "architecture": architecture,
+        "seed": seed,
+        "source_epochs": source_epochs,
+        "rendering": rendering,
+    }
+    choice = {name: value for name, value in choice.items() if value is not None}
+    return point_of({name: _AXES[name] for name in choice}, **choice)
 
 
 def at_random(architecture: str, seed: int) -> MakePrior:

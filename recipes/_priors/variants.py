@@ -8,10 +8,7 @@ rows in sight. So an axis is a range, wide enough for what was tried by hand, wh
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
-
-Axes = Mapping[str, Sequence[object]]
+from transferbound.message.variants import Axes
 
 _TRAININGS = (
     *("none", "stars", "stars and news", "plots", "stars and plots", "news", "film or not"),
@@ -58,17 +55,3 @@ TRUNK: Axes = {
     "power": (0.0, 0.3, 0.5, 0.7, 1.0),
     "size": (28, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224),
 }
-
-
-def variant(axes: Axes, **choice: object) -> dict[str, int]:
-    """The arguments of ``CertifySettings`` that pay for a choice of one value of each axis.
-
-    Raises:
-        ValueError: no such value, or not one of each axis.
-    """
-    if choice.keys() != axes.keys():
-        raise ValueError(f"choose one of each of {', '.join(axes)}; got {', '.join(choice)}")
-    candidate = 0
-    for name, values in axes.items():
-        candidate = candidate * len(values) + list(values).index(choice[name])
-    return {"candidate": candidate, "candidates": math.prod(map(len, axes.values()))}

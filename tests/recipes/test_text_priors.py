@@ -100,16 +100,6 @@ def test_phrases_bear_what_their_review_thinks(tmp_path: Path) -> None:
             assert all((liked > 0.5) == good for liked in told)
 
 
-def test_a_variant_is_a_point_of_its_grid() -> None:
-    module = recipe("_priors.variants")
-    axes = {"one": (1, 2, 3), "two": ("a", "b")}
-    points = [module.variant(axes, one=one, two=two) for one in axes["one"] for two in axes["two"]]
-    assert points == [{"candidate": i, "candidates": 6} for i in range(6)]
-    for wrong in ({"one": 4, "two": "a"}, {"one": 1}, {"one": 1, "two": "a", "three": 0}):
-        with pytest.raises(ValueError, match=r"."):
-            module.variant(axes, **wrong)
-
-
 def test_a_stopped_training_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It ends with the very weights of one that was not stopped, dropout included."""
     module = recipe("_priors.phrase_training")
