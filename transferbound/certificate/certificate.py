@@ -11,9 +11,10 @@ from transferbound.certificate.content import Content
 from transferbound.certificate.schema import MESSAGE_FILE, check_content
 from transferbound.errors import CertificateError
 from transferbound.message.stream import MAX_BYTES
+from transferbound.risks import risk_of
 from transferbound.storage.files import read_json, read_limited, write_bytes, write_json
 from transferbound.storage.folders import check_out, new_folder
-from transferbound.wording import confidence_text, percent_up
+from transferbound.wording import confidence_text
 
 __all__ = ["CERTIFICATE_FILE", "Certificate"]
 
@@ -74,7 +75,7 @@ class Certificate:
 
     @property
     def risk_bound(self) -> float:
-        """Bound on the error on new data, a fraction."""
+        """Bound on the mean loss on new data; for the error of a classifier, a fraction."""
         return float(self.content["risk_bound"])
 
     @property
@@ -83,13 +84,15 @@ class Certificate:
 
     @property
     def is_vacuous(self) -> bool:
-        """Whether the bound is no better than guessing a class uniformly."""
-        return self.risk_bound >= float(self.content["comparison"]["uniform_guess_error"])
+        """Whether the bound is no better than answering without having learned anything (guessing a class)."""
+        return self.risk_bound >= risk_of(self.content).guess(self.content)
 
     def __repr__(self) -> str:
         c = self.content
+        risk = risk_of(c)
         prior = ", data-dependent prior" if c["independence"]["data_dependent"] else ""
         return (
-            f"Certificate(error <= {percent_up(self.risk_bound)} with {confidence_text(self.confidence)} confidence, "
-            f"n={c['n']}, train error {100 * c['train_error']:.2f} %, {c['message_bits']:.0f} bits{prior})"
+            f"Certificate({risk.words.quantity} <= {risk.value_up(self.risk_bound)} with "
+            f"{confidence_text(self.confidence)} confidence, n={c['n']}, train {risk.words.quantity} "
+            f"{risk.value(c['train_error'])}, {c['message_bits']:.0f} bits{prior})"
         )

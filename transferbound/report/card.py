@@ -13,8 +13,9 @@ from transferbound.certificate.certificate import Certificate
 from transferbound.certificate.content import Content
 from transferbound.report.figures import FIGURE, draw_certificate
 from transferbound.report.summary import prior_label, remedy, warnings
+from transferbound.risks import risk_of
 from transferbound.storage.files import write_text
-from transferbound.wording import confidence_text, percent, percent_up
+from transferbound.wording import confidence_text
 
 __all__ = ["CARD_FILE", "card_text", "eval_results", "label", "write_card"]
 
@@ -58,21 +59,21 @@ def eval_results(content: Content) -> list[EvalResult]:
         "dataset_name": _name(data["id"]),
     }
     where |= {f"dataset_{key}": data[key] for key in ("config", "revision") if data[key]}
-    confidence = confidence_text(content["confidence"])
+    confidence, what = confidence_text(content["confidence"]), risk_of(content).words.quantity
     prior = ", data-dependent prior" if content["independence"]["data_dependent"] else ""
     results = [
         (
             "risk_bound",
-            f"bound on the error, {confidence} confidence{prior}",
+            f"bound on the {what}, {confidence} confidence{prior}",
             content["risk_bound"],
             data["split"],
         ),
-        ("train_error", "error on the training split", content["train_error"], data["split"]),
+        ("train_error", f"{what} on the training split", content["train_error"], data["split"]),
         ("message_bits", "length of the message in bits", content["message_bits"], data["split"]),
     ]
     test = content["evaluation"]["test"]
     if test:
-        results.append(("error", "error", test["error"], test["split"]))
+        results.append((what, what, test["error"], test["split"]))
     return [
         EvalResult(
             metric_type=kind, metric_name=name, metric_value=float(value), dataset_split=split, **where
@@ -103,16 +104,17 @@ def card_text(certificate: Certificate) -> str:
 
 def _statement(certificate: Certificate) -> str:
     content = certificate.content
-    data = content["dataset"]
+    data, risk = content["dataset"], risk_of(content)
+    words = risk.words
     dependent = content["independence"]["prior_split"]
     first = f"was trained on the split `{dependent['split']}`" if dependent else "was fixed first"
     text = (
         f"With {confidence_text(content['confidence'])} confidence over the draw of the training data, this "
-        f"classifier's error on new data of the kind of `{data['id']}` (split `{data['split']}`) is at most "
-        f"**{percent_up(content['risk_bound'])}**. The figure is computed from the training data alone: the "
+        f"{words.predictor}'s {words.quantity} on new data of the kind of `{data['id']}` (split `{data['split']}`) is "
+        f"at most **{risk.value_up(content['risk_bound'])}**. The figure is computed from the training data alone: the "
         f"checkpoint `{content['prior']['id']}` {first}, only {content['decoder']['dim']:,} quantized "
         f"coordinates were trained, and the {content['message_bits']:.0f} bits that name them limit how far "
-        "training error and true error can differ (Lotfi et al. 2022, arXiv 2211.13609)."
+        f"training {words.quantity} and true {words.quantity} can differ (Lotfi et al. 2022, arXiv 2211.13609)."
     )
     text += f"\n\n{label(content)}"
     for line in warnings(content):
@@ -129,9 +131,10 @@ def label(content: Content) -> str:
 
 def _measured(content: Content) -> str:
     unit = "groups" if content["dataset"]["columns"]["group"] else "rows"
+    risk, what = risk_of(content), risk_of(content).words.quantity
     rows = [
-        ("bound on the error on new data", percent_up(content["risk_bound"])),
-        ("training error", f"{percent(content['train_error'])} ({content['errors']:,} wrong rows)"),
+        (f"bound on the {what} on new data", risk.value_up(content["risk_bound"])),
+        (f"training {what}", f"{risk.value(content['train_error'])} ({risk.count(content)})"),
         (f"independent training units n ({unit})", f"{content['n']:,}"),
         ("message, ideal", f"{content['message_bits']:.1f} bits"),
         ("message, on file", f"{content['file_bits']:,} bits"),
@@ -140,11 +143,11 @@ def _measured(content: Content) -> str:
     if test:
         rows.append(
             (
-                f"error on split `{test['split']}` (for reporting only)",
-                f"{percent(test['error'])} of {test['n']:,}",
+                f"{what} on split `{test['split']}` (for reporting only)",
+                f"{risk.value(test['error'])} of {test['n']:,}",
             )
         )
-    rows += [(f"other form: {name}", percent_up(value)) for name, value in content["bounds"].items()]
+    rows += [(f"other form: {name}", risk.value_up(value)) for name, value in content["bounds"].items()]
     return _table(("quantity", "value"), rows)
 
 
@@ -154,26 +157,27 @@ def _account(content: Content) -> str:
         for cost in content["message"]["costs"]
     ]
     rows.append(("total", "", f"{content['message']['ideal_bits']:.1f}", ""))
-    entropy = content["message"]["empirical_entropy_bits"]
+    entropy, risk = content["message"]["empirical_entropy_bits"], risk_of(content)
     paper = content["comparison"]["paper_code"]
     return (
         _table(("choice", "value", "bits", "code"), rows)
         + f"\n\nThe entropy of the integers' own frequencies, which no code that must also name the frequencies "
         f"reaches, is {entropy:.1f} bits. The code of the 2022 paper (codebook, counts, arithmetic code) would take "
         f"{paper['bits']:.1f} bits for the same integers, its header uncharged; the kl form would then be "
-        f"{percent_up(paper['occam_kl'])}, where it is {percent_up(content['bounds']['occam_kl'])} here."
+        f"{risk.value_up(paper['occam_kl'])}, where it is {risk.value_up(content['bounds']['occam_kl'])} here."
     )
 
 
 def _holdout(content: Content) -> str:
-    compared = content["comparison"]
-    held = compared["holdout_tenth"]
+    risk, held = risk_of(content), content["comparison"]["holdout_tenth"]
+    answer, constant = risk.constant(content)
+    what = risk.words.quantity
     return (
-        f"Keeping a tenth of the same data ({held['n']:,} units) out of training and counting errors there would "
-        f"certify {percent_up(held['bound'])}, if the error there were this one's training error. That is often the "
-        "smaller number: hold data out when it can be spared. The bound above spends none, holds for every message "
+        f"Keeping a tenth of the same data ({held['n']:,} units) out of training and counting {what}s there would "
+        f"certify {risk.value_up(held['bound'])}, if the {what} there were this one's training {what}. That is often "
+        "the smaller number: hold data out when it can be spared. The bound above spends none, holds for every message "
         "at once, and so survives any search over settings. Always answering "
-        f"`{compared['majority_class']}` errs on {percent(compared['majority_class_error'])} of the training rows."
+        f"`{answer}` errs on {risk.value(constant)} of the training rows."
     )
 
 

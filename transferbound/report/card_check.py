@@ -13,8 +13,8 @@ from transferbound.certificate.certificate import Certificate
 from transferbound.certificate.content import Content
 from transferbound.errors import CertificateError
 from transferbound.report.card import CARD_FILE, card_text, eval_results, label
+from transferbound.risks import risk_of
 from transferbound.storage.files import read_limited
-from transferbound.wording import percent_up
 
 __all__ = ["check_card"]
 
@@ -75,7 +75,7 @@ def _wrong_lines(text: str, certificate: Certificate) -> list[str]:
     own: dict[str, set[str]] = {}
     for line in card_text(certificate).splitlines():
         own.setdefault(_NUMBERS.sub("#", line), set()).add(line.rstrip())
-    bound = percent_up(certificate.risk_bound)
+    bound = risk_of(certificate.content).value_up(certificate.risk_bound)
     problems = []
     for line in text.splitlines():
         known = own.get(_NUMBERS.sub("#", line.rstrip()), {line.rstrip()})

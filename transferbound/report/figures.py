@@ -12,7 +12,8 @@ from matplotlib.figure import Figure
 from transferbound.bounds import occam_kl
 from transferbound.bounds.confidence import failure_probability
 from transferbound.certificate.content import Content
-from transferbound.wording import confidence_text, percent, percent_up
+from transferbound.risks import risk_of
+from transferbound.wording import confidence_text
 
 __all__ = ["FIGURE", "draw_certificate"]
 
@@ -32,41 +33,46 @@ def draw_certificate(content: Content, path: Path) -> None:
 
 
 def _bars(axes: Axes, content: Content) -> None:
-    compared, test = content["comparison"], content["evaluation"]["test"]
+    risk, test = risk_of(content), content["evaluation"]["test"]
+    what = risk.words.quantity
     rows = [
-        ("bound on new data", content["risk_bound"], percent_up, _BLUE),
-        ("training error", content["train_error"], percent, _BLUE),
+        ("bound on new data", content["risk_bound"], risk.value_up, _BLUE),
+        (f"training {what}", content["train_error"], risk.value, _BLUE),
     ]
     if test:
-        rows.append((f"test error ({test['split']})", test["error"], percent, _GREY))
+        rows.append((f"test {what} ({test['split']})", test["error"], risk.value, _GREY))
     rows += [
-        ("held-out tenth, bound", compared["holdout_tenth"]["bound"], percent_up, _GREY),
-        ("most common class", compared["majority_class_error"], percent, _GREY),
+        ("held-out tenth, bound", content["comparison"]["holdout_tenth"]["bound"], risk.value_up, _GREY),
+        (risk.words.constant, risk.constant(content)[1], risk.value, _GREY),
     ]
     places = np.arange(len(rows))[::-1]
-    values = [100 * value for _, value, _, _ in rows]
+    values = [risk.words.scale * value for _, value, _, _ in rows]
     axes.barh(places, values, color=[colour for *_, colour in rows], height=0.62)
     axes.set_yticks(places, [name for name, *_ in rows])
     for place, value, (_, fraction, form, _) in zip(places, values, rows, strict=True):
         text = form(fraction).removesuffix(" %")
         axes.text(value + 0.012 * max(values), place, text, va="center", color=_INK, fontsize=9)
     axes.set_xlim(0, 1.14 * max(values))
-    axes.set_xlabel("error (%)")
+    axes.set_xlabel(risk.words.axis)
     axes.set_title(f"{confidence_text(content['confidence'])} confidence, n = {content['n']:,}", fontsize=10)
     axes.spines[["top", "right"]].set_visible(False)
 
 
 def _curve(axes: Axes, content: Content) -> None:
     """The kl form over message sizes: it needs the risk alone, so it serves rows and groups."""
+    words = risk_of(content).words
     delta, bits = failure_probability(content["confidence"]), content["message_bits"]
     sizes = np.linspace(0.0, 2.2 * bits, 120)
     bounds = occam_kl(np.array(content["train_error"]), np.array(content["n"]), sizes, np.array(delta))
-    axes.plot(sizes, 100 * np.asarray(bounds), color=_INK, lw=1.2, label="kl form at this training error")
-    axes.axhline(100 * content["train_error"], color=_GREY, lw=1, ls="--", label="training error")
-    axes.plot([bits], [100 * content["risk_bound"]], "o", color=_ORANGE, label="this certificate")
+    training = f"training {words.quantity}"
+    axes.plot(
+        sizes, words.scale * np.asarray(bounds), color=_INK, lw=1.2, label=f"kl form at this {training}"
+    )
+    axes.axhline(words.scale * content["train_error"], color=_GREY, lw=1, ls="--", label=training)
+    axes.plot([bits], [words.scale * content["risk_bound"]], "o", color=_ORANGE, label="this certificate")
     axes.set_xlabel("message (bits)")
-    axes.set_ylabel("bound on the error (%)")
-    axes.set_ylim(0, min(100.0, 1.15 * 100 * float(np.max(bounds))))
+    axes.set_ylabel(f"bound on the {words.axis}")
+    axes.set_ylim(0, words.scale * min(1.0, 1.15 * float(np.max(bounds))))
     axes.set_xlim(0, float(sizes[-1]))
     axes.legend(frameon=False, fontsize=8, loc="lower right")
     axes.spines[["top", "right"]].set_visible(False)

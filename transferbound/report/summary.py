@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from transferbound.bounds import max_bits, min_n
 from transferbound.bounds.confidence import failure_probability
 from transferbound.certificate.certificate import Certificate
 from transferbound.certificate.content import Content
-from transferbound.wording import confidence_text, percent, percent_up
+from transferbound.risks import risk_of
+from transferbound.wording import confidence_text
 
 __all__ = ["prior_label", "remedy", "summary", "warnings"]
 
@@ -14,10 +14,12 @@ __all__ = ["prior_label", "remedy", "summary", "warnings"]
 def summary(certificate: Certificate) -> str:
     """What a certificate says, for a terminal."""
     c = certificate.content
+    risk, what = risk_of(c), risk_of(c).words.quantity
     unit = "groups" if c["dataset"]["columns"]["group"] else "examples"
     lines = [
-        f"error on new data   at most {percent_up(c['risk_bound'])} with {confidence_text(c['confidence'])} confidence",
-        f"training error      {percent(c['train_error'])} ({c['errors']:,} wrong rows; n = {c['n']:,} {unit})",
+        f"{what + ' on new data':<20}at most {risk.value_up(c['risk_bound'])} with "
+        f"{confidence_text(c['confidence'])} confidence",
+        f"{'training ' + what:<20}{risk.value(c['train_error'])} ({risk.count(c)}; n = {c['n']:,} {unit})",
         f"message             {c['message_bits']:.1f} bits ideal, {c['file_bits']:,} bits on file; "
         f"{c['decoder']['dim']:,} coordinates of kind {c['decoder']['kind']!r}",
     ]
@@ -25,14 +27,14 @@ def summary(certificate: Certificate) -> str:
     test = c["evaluation"]["test"]
     if test:
         lines.append(
-            f"test error          {percent(test['error'])} on {test['n']:,} rows of split {test['split']!r} "
+            f"{'test ' + what:<20}{risk.value(test['error'])} on {test['n']:,} rows of split {test['split']!r} "
             "(for reporting only)"
         )
+    answer, constant = risk.constant(c)
     held = c["comparison"]["holdout_tenth"]
     lines.append(
-        f"for comparison      {percent(c['comparison']['majority_class_error'])} by always answering "
-        f"{c['comparison']['majority_class']!r}; a held-out tenth with the same error would certify "
-        f"{percent_up(held['bound'])}"
+        f"for comparison      {risk.value(constant)} by always answering {answer!r}; a held-out tenth with the same "
+        f"{what} would certify {risk.value_up(held['bound'])}"
     )
     lines += [f"warning             {line}" for line in warnings(c)]
     if certificate.is_vacuous:
@@ -65,18 +67,19 @@ def warnings(content: Content) -> list[str]:
 
 def remedy(content: Content) -> str:
     """For a vacuous bound: what n, or how few bits, would make it say something."""
-    guess = content["comparison"]["uniform_guess_error"]
+    risk = risk_of(content)
+    guess, what = risk.guess(content), risk.words.quantity
+    form = risk.form_for(grouped=content["dataset"]["columns"]["group"] is not None)
     delta = failure_probability(content["confidence"])
     says = (
-        f"the bound {percent_up(content['risk_bound'])} is no better than guessing ({percent_up(guess)}) "
+        f"the bound {risk.value_up(content['risk_bound'])} is no better than guessing ({risk.value_up(guess)}) "
         f"with n = {content['n']:,}"
     )
-    errors = round(content["train_error"] * content["n"])
-    bits = max_bits(guess, errors, content["n"], delta)
-    n = min_n(guess, content["train_error"], content["message_bits"], delta)
+    bits = form.max_bits(guess, content["train_error"], content["n"], delta)
+    n = form.min_n(guess, content["train_error"], content["message_bits"], delta)
     wants = []
     if n < float("inf"):
-        wants.append(f"n of at least {int(n):,} at this train error and message size")
+        wants.append(f"n of at least {int(n):,} at this train {what} and message size")
     if bits > 0:
-        wants.append(f"a message of at most {bits:.0f} bits at this n and train error")
-    return f"{says}; it would take {' or '.join(wants) or 'a lower training error'}."
+        wants.append(f"a message of at most {bits:.0f} bits at this n and train {what}")
+    return f"{says}; it would take {' or '.join(wants) or f'a lower training {what}'}."

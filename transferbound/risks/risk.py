@@ -7,6 +7,7 @@ baselines; reports for words. Smaller is better for all of them.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -150,17 +151,17 @@ class Risk(ABC):
 
     @staticmethod
     @abstractmethod
-    def guess(content: dict[str, Any]) -> float:
+    def guess(content: Mapping[str, Any]) -> float:
         """What answering without having learned anything gives: a bound that is not below it is vacuous."""
 
     @staticmethod
     @abstractmethod
-    def constant(content: dict[str, Any]) -> tuple[str, float]:
+    def constant(content: Mapping[str, Any]) -> tuple[str, float]:
         """The best constant answer, in words, and its loss on the training rows."""
 
     @staticmethod
     @abstractmethod
-    def count(content: dict[str, Any]) -> str:
+    def count(content: Mapping[str, Any]) -> str:
         """The losses as they were counted: ``536 wrong rows``."""
 
     @staticmethod

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -94,16 +94,16 @@ class ZeroOne(Risk):
         }
 
     @staticmethod
-    def guess(content: dict[str, Any]) -> float:
+    def guess(content: Mapping[str, Any]) -> float:
         return float(content["comparison"]["uniform_guess_error"])
 
     @staticmethod
-    def constant(content: dict[str, Any]) -> tuple[str, float]:
+    def constant(content: Mapping[str, Any]) -> tuple[str, float]:
         compared = content["comparison"]
         return str(compared["majority_class"]), float(compared["majority_class_error"])
 
     @staticmethod
-    def count(content: dict[str, Any]) -> str:
+    def count(content: Mapping[str, Any]) -> str:
         return f"{content['errors']:,} wrong rows"
 
     @staticmethod

@@ -7,7 +7,8 @@ from typing import Any
 
 from transferbound.certificate.certificate import Certificate
 from transferbound.report.summary import prior_label, warnings
-from transferbound.wording import confidence_text, percent_up
+from transferbound.risks import risk_of
+from transferbound.wording import confidence_text
 
 __all__ = ["Verdict"]
 
@@ -52,8 +53,9 @@ class Verdict:
         if not self.holds:
             return "\n".join(["DOES NOT HOLD", *(f"- {line}" for line in self.problems)])
         content = self.certificate.content
+        risk = risk_of(content)
         lines = [
-            f"HOLDS: error on new data at most {percent_up(content['risk_bound'])} with "
+            f"HOLDS: {risk.words.quantity} on new data at most {risk.value_up(content['risk_bound'])} with "
             f"{confidence_text(content['confidence'])} confidence; {self.errors:,} errors counted anew, "
             f"{content['message_bits']:.1f} bits"
         ]
