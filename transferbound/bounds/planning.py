@@ -139,7 +139,7 @@ def holdout_break_even(errors: int, n: int, m: int, holdout_errors: int, delta: 
     Both at the same delta: the largest K with occam_binomial(errors, n, K) <= holdout(holdout_errors, m).
     ``nan`` where even 0 bits would not do. Raises ArgumentError.
     """
-    return max_bits(occam_binomial(holdout_errors, m, 0.0, delta), errors, n, delta)
+    return float(max_bits(occam_binomial(holdout_errors, m, 0.0, delta), errors, n, delta))
 
 
 def bit_price(mean: float, n: int, bits: float, delta: float) -> float:

@@ -32,8 +32,12 @@ __all__ = [
 
 
 class RiskContent(TypedDict):
-    """Bounds and errors as fractions, the message in bits, ``n`` in units, ``errors`` in rows."""
+    """Bounds and errors as fractions, the message in bits, ``n`` in units, ``errors`` in rows.
 
+    ``loss`` names what is bounded; zero_one where it is missing.
+    """
+
+    loss: NotRequired[str]
     risk_bound: float
     confidence: float
     n: int
@@ -194,11 +198,10 @@ class EvaluationContent(TypedDict):
 
 
 class Statement(RiskContent):
-    """All that a certificate states and that can be computed again. ``loss`` is zero_one where it is missing."""
+    """All that a certificate states and that can be computed again."""
 
     schema: str
     schema_version: int
-    loss: NotRequired[str]
     file_bits: int
     prior: PriorContent
     dataset: DatasetContent

@@ -86,12 +86,14 @@ def make_statement(
     delta = failure_probability(confidence)
     bits = message_bits(predictor.header, predictor.integers, predictor.contexts)
     stated = cast(RiskContent, {"confidence": float(confidence)} | bounded.stated(measured, bits, delta))
+    if risk != DEFAULT_RISK:
+        stated["loss"] = risk
     comparison: dict[str, Any] = {
         **bounded.baselines(measured, delta),
         "paper_code": _paper_code(predictor, measured.mean, bounded.units.n, delta),
     }
     dataset, decoder = dataset_content(data), _decoder(prior, data, predictor)
-    content: Statement = {
+    return {
         "schema": SCHEMA,
         "schema_version": SCHEMA_VERSION,
         **stated,
@@ -105,9 +107,6 @@ def make_statement(
         "independence": independence,
         "assumptions": assumptions(dataset, decoder, independence, stated["confidence"]),
     }
-    if risk != DEFAULT_RISK:
-        content["loss"] = risk
-    return content
 
 
 def _decoder(prior: Prior, data: LabelledData, predictor: Predictor) -> DecoderContent:

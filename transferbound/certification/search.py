@@ -160,14 +160,15 @@ def check_candidates(candidates: Sequence[CertifySettings], share: float) -> lis
         raise ArgumentError(f"the search has {len(points)} distinct candidates; name at least 2")
     if len(points) > MAX_POINTS:
         raise ArgumentError(f"the search has {len(points)} candidates; name at most {MAX_POINTS}")
-    for name, of in (
-        ("confidence", lambda point: point.confidence),
-        ("number of declared candidates", lambda point: point.candidates),
-        ("epochs", lambda point: point.finetune.epochs),
-        ("budget_minutes", lambda point: point.finetune.budget_minutes),
-        ("mixed_precision", lambda point: point.finetune.mixed_precision),
-    ):
-        values = list(dict.fromkeys(of(point) for point in points))
+    alike: dict[str, list[object]] = {
+        "confidence": [point.confidence for point in points],
+        "number of declared candidates": [point.candidates for point in points],
+        "epochs": [point.finetune.epochs for point in points],
+        "budget_minutes": [point.finetune.budget_minutes for point in points],
+        "mixed_precision": [point.finetune.mixed_precision for point in points],
+    }
+    for name, given in alike.items():
+        values = list(dict.fromkeys(given))
         if len(values) > 1:
             raise ArgumentError(
                 f"the candidates differ in {name} ({values[0]!r}, {values[1]!r}); use one value"

@@ -75,7 +75,7 @@ class Tail:
         now = _Pass(features, len(rows), tokens)
         with self._changed(now):
             if parameters is None:
-                logits = self.network(**batch)
+                logits: Tensor = self.network(**batch)
             else:
                 logits = functional_call(self.network, parameters, kwargs=batch)
         if not now.entered:

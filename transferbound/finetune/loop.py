@@ -169,7 +169,8 @@ class Finetuner:
     def _logits(self, rows: npt.NDArray[np.int64]) -> Tensor:
         if self.features is not None:
             return self.features.logits(rows)
-        return self.model(**self.data.batch(rows, self.accelerator.device))
+        outputs: Tensor = self.model(**self.data.batch(rows, self.accelerator.device))
+        return outputs
 
     def _polish(self, integers: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
         if not self.settings.polish:

@@ -64,7 +64,7 @@ class _Encoder:
             unit = total - 8 * count
             start = -(-low >> unit)
             if (start + 1) << unit <= low + width:
-                return start.to_bytes(count)
+                return bytes(start.to_bytes(count))
         raise AssertionError("a range coder's interval is at least one unit wide")
 
 
@@ -88,7 +88,7 @@ class _Decoder:
 
     def code(self, probabilities: NDArray[np.float64], bits: Ints | None) -> Ints:
         try:
-            return self._coder.decode(_BIT, probabilities).astype(np.int64)
+            return np.asarray(self._coder.decode(_BIT, probabilities), dtype=np.int64)
         except AssertionError as error:
             raise MessageError(_INVALID) from error
 

@@ -96,7 +96,9 @@ def _network(architecture: str, num_classes: int, channels: int) -> torch.nn.Mod
     if not timm.is_model(architecture):
         raise PriorError(f"timm has no architecture {architecture!r}; transferbound_convnet is one")
     with quiet_construction():
-        model = timm.create_model(architecture, pretrained=False, num_classes=num_classes, in_chans=channels)
+        model: torch.nn.Module = timm.create_model(
+            architecture, pretrained=False, num_classes=num_classes, in_chans=channels
+        )
     if buffers := [name for name, _ in model.named_buffers()]:
         raise PriorError(
             f"{architecture} has buffers ({', '.join(buffers[:3])}) that a random start leaves without a value; "

@@ -137,7 +137,7 @@ class SubspaceModel(nn.Module):
         if self.quantizer is None:
             return self.coordinates
         with self._full_precision():
-            used = self.quantizer(self.coordinates)
+            used: Tensor = self.quantizer(self.coordinates)
         if used.shape != self.coordinates.shape:
             raise SubspaceError(
                 f"the quantizer returned shape {tuple(used.shape)}, not {tuple(self.coordinates.shape)}"
@@ -236,7 +236,7 @@ class SubspaceModel(nn.Module):
         # A change of dtype is for the user's model only: what is trained stays in full precision.
         own = self.trainable_parameters()
         kept = [p.detach().clone() for p in own]
-        super()._apply(fn, recurse)
+        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
         for p, before in zip(own, kept, strict=True):
             if p.dtype != before.dtype:
                 grad, p.grad = p.grad, None
@@ -276,7 +276,7 @@ class SubspaceModel(nn.Module):
         return {key: value for key, value in self.__dict__.items() if key not in _UNSAVED}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        super().__setstate__(state)
+        super().__setstate__(state)  # type: ignore[no-untyped-call]
         self._attach()
 
     # Backward --------------------------------------------------------------------------------------

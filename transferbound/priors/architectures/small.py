@@ -110,7 +110,10 @@ def _register(name: str, model: type[Classifier], **arguments: Any) -> None:
 
     def make(pretrained: bool = False, **given: Any) -> nn.Module:
         overlay = given.pop("pretrained_cfg", None) or config
-        return build_model_with_cfg(model, name, pretrained, pretrained_cfg=overlay, **(arguments | given))
+        network: nn.Module = build_model_with_cfg(
+            model, name, pretrained, pretrained_cfg=overlay, **(arguments | given)
+        )
+        return network
 
     make.__name__ = f"transferbound_{name}"
     make.__module__ = __name__

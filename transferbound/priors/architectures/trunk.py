@@ -68,7 +68,8 @@ class Trunk(Classifier):
         return nn.functional.adaptive_avg_pool2d(x, self.grid).flatten(1)
 
     def forward_features(self, x: torch.Tensor) -> torch.Tensor:
-        return self.components(self.forward_map(x))
+        turned: torch.Tensor = self.components(self.forward_map(x))
+        return turned
 
 
 def _channels(blocks: nn.Module) -> int:
@@ -89,4 +90,5 @@ def transferbound_trunk(pretrained: bool = False, **given: Any) -> nn.Module:
         "first_conv": "conv_stem",
         "classifier": "fc",
     }
-    return build_model_with_cfg(Trunk, "trunk", pretrained, pretrained_cfg=overlay, **given)
+    network: nn.Module = build_model_with_cfg(Trunk, "trunk", pretrained, pretrained_cfg=overlay, **given)
+    return network

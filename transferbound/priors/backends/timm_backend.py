@@ -106,9 +106,10 @@ class TimmBackend(Backend):
         overlay = {"source": "", "file": None, "state_dict": dict(self._tensors), "custom_load": False}
         try:
             with quiet_construction(), quiet_logger("timm"):
-                return timm.create_model(
+                model: nn.Module = timm.create_model(
                     f"local-dir:{self._folder}", pretrained=True, pretrained_cfg_overlay=overlay, **arguments
                 )
+                return model
         except (RuntimeError, KeyError, TypeError, ValueError, AssertionError, AttributeError) as error:
             what = f"at input size {arguments['img_size']}" if arguments else "as " + self.architecture
             raise PriorError(f"the prior {self._name} cannot be loaded {what}: {error}") from error

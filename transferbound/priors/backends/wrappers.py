@@ -27,7 +27,8 @@ class ImageClassifier(nn.Module):
             return output
         if isinstance(output, tuple | list):  # distilled models in train mode: one entry a head
             return torch.stack(list(output)).mean(0)
-        return output.logits
+        logits: torch.Tensor = output.logits
+        return logits
 
 
 class TextClassifier(nn.Module):
@@ -44,7 +45,9 @@ class TextClassifier(nn.Module):
         token_type_ids: torch.Tensor | None = None,
     ) -> torch.Tensor:
         extra = {} if token_type_ids is None else {"token_type_ids": token_type_ids}
-        return self.network(input_ids=input_ids, attention_mask=attention_mask, **extra).logits
+        output = self.network(input_ids=input_ids, attention_mask=attention_mask, **extra)
+        logits: torch.Tensor = output.logits
+        return logits
 
 
 class PooledTextClassifier(nn.Module):
@@ -75,4 +78,5 @@ class PooledTextClassifier(nn.Module):
         features = pool(hidden, attention_mask, self.pooling)
         for layer in self.dense.values():
             features = layer(features)
-        return self.head(features)
+        logits: torch.Tensor = self.head(features)
+        return logits
