@@ -236,4 +236,4 @@ def _all(accelerator: Accelerator, here: bool) -> bool:
     if accelerator.num_processes == 1:
         return here
     votes: Any = accelerator.reduce(torch.tensor(int(here), device=accelerator.device), reduction="sum")
-    return int(votes.item()) == accelerator.num_processes
+    return bool(int(votes.item()) == accelerator.num_processes)
