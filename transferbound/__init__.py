@@ -9,9 +9,9 @@ The three-line use:
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from transferbound._lazy import on_first_use
 from transferbound._version import __version__
 
 if TYPE_CHECKING:
@@ -43,7 +43,6 @@ __all__ = [
     "verify",
 ]
 
-# Loaded on first use: torch and transformers take seconds to import, and `bounds` needs neither.
 _HOMES = {
     "Certificate": "certificate.certificate",
     "CertifySettings": "certification.settings",
@@ -54,17 +53,11 @@ _HOMES = {
     "SubspaceConfig": "subspace.config",
     "SubspaceModel": "subspace.model",
     "Verdict": "verification.verdict",
+    "bounds": "bounds",
     "certify": "certification.certify",
     "verify": "verification.verify",
 }
-
-
-def __getattr__(name: str) -> Any:
-    if name == "bounds":
-        return importlib.import_module("transferbound.bounds")
-    if name in _HOMES:
-        return getattr(importlib.import_module(f"transferbound.{_HOMES[name]}"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__ = on_first_use(__name__, _HOMES)
 
 
 def __dir__() -> list[str]:

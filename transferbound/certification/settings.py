@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from transferbound.data.labelled import LabelledData
-from transferbound.finetune import FinetuneSettings
+from transferbound.finetune.settings import FinetuneSettings
 from transferbound.message import DIMS, INPUT_SIZES, Header
-from transferbound.priors import Prior
 from transferbound.risks import DEFAULT_RISK
-from transferbound.subspace import SubspaceConfig
-from transferbound.subspace.config import header_for
+from transferbound.subspace.config import SubspaceConfig, header_for
+
+if TYPE_CHECKING:
+    from transferbound.data.labelled import LabelledData
+    from transferbound.priors import Prior
 
 __all__ = ["DEFAULT_HEAD_SCALE", "CertifySettings", "default_dim", "default_input_size", "header_of"]
 
