@@ -1,4 +1,4 @@
-"""Names of a package that are imported on first use: torch, timm and datasets take seconds, and ``--help`` needs none."""
+"""Names of a package that are imported on first use: torch takes seconds, and neither bounds nor help need it."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ from transferbound import (
 )
 from transferbound.bounds import errors_at, occam_binomial
 from transferbound.certification.search import SearchResult, search
-from transferbound.cli import options
+from transferbound.cli.request import BOUND_OPTIONS
 from transferbound.cli.search_grid import DECODER_KEYS, ENCODER_KEYS, parse_grid
 from transferbound.data.examples import Examples
 from transferbound.errors import ArgumentError, DataError, OutputError, SubspaceError
@@ -140,7 +140,8 @@ def test_whatever_the_decoder_needs_of_a_search_is_in_the_header() -> None:
     own = {field.name for field in fields(FinetuneSettings)}
     assert {key.replace("-", "_") for key in ENCODER_KEYS} - {"training_seed"} <= own
     assert not {key.replace("-", "_") for key in ENCODER_KEYS} & set(coded)
-    assert options.Search.__metadata__[0].help.endswith(
+    search = next(option for option in BOUND_OPTIONS if option.name == "search")
+    assert search.help.endswith(
         f"Keys that the message pays for: {', '.join(DECODER_KEYS)}; free ones: {', '.join(ENCODER_KEYS)}."
     )
 
@@ -354,7 +355,7 @@ def test_minutes_that_run_out_leave_candidates_untried(clock: list[float], capsy
     ("options", "message"),
     [
         (["dim"], "search is 'dim'; write KEY=V1,V2,..., for example dim=500,1000"),
-        (["colour=red,blue"], "unknown key 'colour'; known are dim, levels, kind, .*learning-rate"),
+        (["colour=red,blue"], "unknown key 'colour'; known are kind, dim, seed, .*learning-rate"),
         (["epochs=1,2"], "unknown key 'epochs'"),
         (["=1,2"], "unknown key ''"),
         (["dim="], "'dim=' names no values; write dim=V1,V2"),

@@ -22,7 +22,7 @@ from tqdm import tqdm
 from transferbound.certification.inputs import Inputs
 from transferbound.certification.pilots import Encoder, pilot_settings, run_pilot
 from transferbound.certification.search_state import SearchState
-from transferbound.certification.settings import CertifySettings
+from transferbound.certification.settings import MAX_POINTS, CertifySettings
 from transferbound.certification.training import Run, subspace_model
 from transferbound.data.examples import Examples
 from transferbound.data.labelled import LabelledData
@@ -33,9 +33,8 @@ from transferbound.priors import Prior
 from transferbound.storage.folders import check_out
 from transferbound.storage.run_state import remove_state
 
-__all__ = ["MAX_POINTS", "Pilot", "SearchResult", "check_candidates", "search", "search_inputs"]
+__all__ = ["Pilot", "SearchResult", "check_candidates", "search", "search_inputs"]
 
-MAX_POINTS = 64
 _LEAST_PART = 0.1  # of its part of the time, which the full run gets whatever the pilots took
 
 

@@ -14,43 +14,70 @@ if TYPE_CHECKING:
     from transferbound.data.labelled import LabelledData
     from transferbound.priors import Prior
 
-__all__ = ["DEFAULT_HEAD_SCALE", "CertifySettings", "default_dim", "default_input_size", "header_of"]
+__all__ = [
+    "DEFAULT_HEAD_SCALE",
+    "MAX_POINTS",
+    "CertifySettings",
+    "default_dim",
+    "default_input_size",
+    "header_of",
+]
 
 DEFAULT_HEAD_SCALE = 8
 """A new head starts from zero and has the longest way to go: its part of the offset counts 16-fold."""
+
+MAX_POINTS = 64
+"""Settings that a search tries at most."""
 
 
 @dataclass(frozen=True)
 class CertifySettings:
     """What ``certify`` does beside finetuning. All that the decoder needs of it is paid for in the message.
 
+    What the plain settings are stands beside their defaults, and in ``transferbound bound --help``.
+
     Attributes:
         subspace: kind, d and seed of P; None: kind "film" with :func:`default_dim` coordinates and
             ``DEFAULT_HEAD_SCALE``.
-        levels: odd number of grid levels.
-        input_size: image side in pixels or most tokens; 0: the checkpoint's own; None: the checkpoint's own
-            for text, :func:`default_input_size` for images.
-        head_seed: 0: a new head starts from zero; else the seed of its random start.
+        input_size: None: the checkpoint's own for text, :func:`default_input_size` for images.
         candidate, candidates: this run is variant ``candidate`` of ``candidates`` declared in advance.
-        confidence: 1 - delta, fixed before training.
         risk: what is bounded, by its name in :data:`transferbound.risks.RISKS`.
-        restart: throw away an unfinished run of the same output folder.
-        cache_features: where the subspace trains the head or the last blocks alone, compute what enters them once,
-            keep it in the cache folder, and train on that (:mod:`transferbound.features`).
+        finetune: how to train.
         search: what :mod:`transferbound.certification.search` tried before it chose these settings; recorded
             under ``unverified.training``.
     """
 
     subspace: SubspaceConfig | None = None
-    levels: int = 3
-    input_size: int | None = None
-    head_seed: int = 0
+    levels: int = field(default=3, metadata={"help": "Grid levels, an odd number.", "search": True})
+    input_size: int | None = field(
+        default=None,
+        metadata={
+            "help": "Image side in pixels or most tokens; 0: the checkpoint's own. Default: the checkpoint's own, "
+            "but small images are not enlarged more than needed.",
+            "search": True,
+        },
+    )
+    head_seed: int = field(
+        default=0,
+        metadata={
+            "help": "0: a new head starts from zero; else the seed of its random start.",
+            "search": True,
+        },
+    )
     candidate: int = 0
     candidates: int = 1
-    confidence: float = 0.95
+    confidence: float = field(default=0.95, metadata={"help": "1 - delta, fixed before training."})
     risk: str = DEFAULT_RISK
-    restart: bool = False
-    cache_features: bool = True
+    restart: bool = field(
+        default=False, metadata={"help": "Throw an unfinished run of this output folder away."}
+    )
+    cache_features: bool = field(
+        default=True,
+        metadata={
+            "help": "Where the subspace trains the head or the last blocks alone, compute what enters them once, and "
+            "keep it on disk (in $TRANSFERBOUND_CACHE)."
+        },
+    )
     finetune: FinetuneSettings = field(default_factory=FinetuneSettings)
     search: dict[str, Any] | None = field(default=None, hash=False)
 

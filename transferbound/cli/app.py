@@ -15,8 +15,10 @@ from typing import Annotated, Any
 import typer
 
 from transferbound._version import __version__
-from transferbound.cli import options
-from transferbound.cli.renamed import note_renamed
+from transferbound.cli.help import GroupedCommand
+from transferbound.cli.options import with_options
+from transferbound.cli.renamed import by_present_names
+from transferbound.cli.request import BOUND_OPTIONS
 from transferbound.errors import TransferboundError
 
 __all__ = ["app", "main"]
@@ -36,12 +38,6 @@ app = typer.Typer(
     ),
 )
 
-_Prior = Annotated[
-    str, typer.Option(help="Checkpoint: timm/NAME, a Hub id, or a local folder in Hub layout.")
-]
-_Dataset = Annotated[
-    str, typer.Option(help="Data set: a Hub id, or a folder that datasets.load_dataset reads.")
-]
 _Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON on standard output.")]
 _Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress bars and no summary.")]
 
@@ -61,68 +57,21 @@ def _root(
     pass
 
 
-@app.command()
-def bound(
-    prior: _Prior,
-    dataset: _Dataset,
-    out: options.Out,
-    split: options.Split = "train",
-    confidence: options.Confidence = 0.95,
-    budget_minutes: options.BudgetMinutes = 20.0,
-    epochs: options.Epochs = None,
-    kind: options.Kind = "film",
-    dim: options.Dim = None,
-    seed: options.Seed = 0,
-    levels: options.Levels = 3,
-    rank: options.Rank = 4,
-    modules: options.Modules = "",
-    head_scale: options.HeadScale = 8,
-    head_seed: options.HeadSeed = 0,
-    input_size: options.InputSize = None,
-    candidate: options.Candidate = "0/1",
-    batch_size: options.BatchSize = 32,
-    learning_rate: options.LearningRate = 0.0075,
-    bit_weight: options.BitWeight = 1.0,
-    rate: options.Rate = None,
-    polish: options.Polish = 0,
-    fix_until: options.FixUntil = None,
-    training_seed: options.TrainingSeed = 0,
-    mixed_precision: options.MixedPrecision = "no",
-    revision: options.Revision = None,
-    dataset_config: options.DatasetConfig = None,
-    dataset_revision: options.DatasetRevision = None,
-    image_column: options.ImageColumn = None,
-    text_column: options.TextColumn = None,
-    label_column: options.LabelColumn = None,
-    group_column: options.GroupColumn = None,
-    num_classes: options.NumClasses = None,
-    test_split: options.TestSplit = None,
-    prior_split: options.PriorSplit = None,
-    pretraining_data: options.PretrainingData = None,
-    allow_dependence: options.AllowDependence = False,
-    cache_features: options.CacheFeatures = True,
-    search: options.Search = None,
-    search_share: options.SearchShare = 0.3,
-    restart: options.Restart = False,
-    json_: _Json = False,
-    quiet: _Quiet = False,
-) -> None:
+@app.command(cls=GroupedCommand)
+@with_options(BOUND_OPTIONS)
+def bound(json_: _Json = False, quiet: _Quiet = False, **given: Any) -> None:
     """Finetune a checkpoint and certify its error on new data.
 
     Example: transferbound bound --prior timm/tf_efficientnet_lite0.in1k --dataset ylecun/mnist --out mnist
     """
-    from transferbound.cli.bound import BoundRequest, run_bound
+    from transferbound.cli.bound import run_bound
 
-    if rate is not None:
-        note_renamed("--rate", "--bit-weight")
-        bit_weight = rate
-    given = {key: value for key, value in locals().items() if key in BoundRequest.__dataclass_fields__}
-    certificate = run_bound(BoundRequest(**given), progress=not quiet)
+    certificate = run_bound(by_present_names(given), progress=not quiet)
     from accelerate import PartialState
 
     if not PartialState().is_main_process:  # of those that accelerate launched
         return
-    _tell(certificate.content, json_, quiet, lambda: _bound_text(certificate, out))
+    _tell(certificate.content, json_, quiet, lambda: _bound_text(certificate, given["out"]))
     if certificate.is_vacuous:
         raise typer.Exit(EXIT_VACUOUS)
 

@@ -1,160 +1,111 @@
-"""The options of ``transferbound bound``: what each is, and its help."""
+"""Options made from the fields of the settings that they fill: name, type, default and help stand there alone.
+
+A field whose metadata has a ``help`` is an option. Further metadata: ``option``, its name where the field's is not
+clear beside others; ``search``, whether ``--search`` may name it; ``group``, the heading that it stands under;
+``metavar``, how its value is written.
+"""
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated
+import inspect
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import MISSING, dataclass, fields
+from typing import Annotated, Any, TypeVar, get_args, get_type_hints
 
 import typer
 
-from transferbound.message.kinds import kinds_with, known_kinds
+__all__ = ["Option", "fill", "options_of", "with_options"]
 
-Out = Annotated[
-    Path,
-    typer.Option(
-        help="Folder for the certificate; must not exist. An unfinished run of the "
-        "same command is kept in OUT.partial and goes on from there."
-    ),
-]
+_Settings = TypeVar("_Settings")
+_Command = TypeVar("_Command", bound=Callable[..., None])
 
-Split = Annotated[
-    str, typer.Option(help="Split to finetune on and to bound, or slices of it: train[30000:], train[50%:].")
-]
 
-Confidence = Annotated[float, typer.Option(help="1 - delta, fixed before training.")]
+@dataclass(frozen=True)
+class Option:
+    """An option of a command.
 
-BudgetMinutes = Annotated[float, typer.Option(help="Wall time for the whole run, evaluation included.")]
+    Attributes:
+        name: of the command's parameter; on the command line with dashes.
+        field: the field of the settings that it fills.
+        annotation: its type.
+        default: what it is where it is not given; ``MISSING``: it must be given.
+        help: one or two sentences.
+        group: the heading that it stands under.
+        metavar: how its value is written; None: as its type.
+        searched: whether ``--search`` may name it.
+        hidden: whether the help leaves it out.
+    """
 
-Epochs = Annotated[float | None, typer.Option(help="Passes over the data, instead of a time budget.")]
+    name: str
+    field: str
+    annotation: Any
+    default: Any
+    help: str
+    group: str
+    metavar: str | None = None
+    searched: bool = False
+    hidden: bool = False
 
-Kind = Annotated[
-    str,
-    typer.Option(help=f"Subspace: {', '.join(known_kinds())}, or a sum such as film+kron."),
-]
+    @property
+    def key(self) -> str:
+        """The name with dashes."""
+        return self.name.replace("_", "-")
 
-Dim = Annotated[int | None, typer.Option(help="Coordinates d. Default: a tenth of n, from 100 to 2000.")]
+    @property
+    def scalar(self) -> type:
+        """The type of one value, where it is not left out."""
+        kinds = [kind for kind in get_args(self.annotation) if kind is not type(None)]
+        found: type = kinds[0] if kinds else self.annotation
+        return found
 
-Seed = Annotated[int, typer.Option(help="Seed of the projection; the message pays for it.")]
+    def parameter(self) -> inspect.Parameter:
+        """For the signature that typer reads."""
+        info = typer.Option(
+            help=self.help, metavar=self.metavar, rich_help_panel=self.group, hidden=self.hidden
+        )
+        default = inspect.Parameter.empty if self.default is MISSING else self.default
+        return inspect.Parameter(
+            self.name,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=default,
+            annotation=Annotated[self.annotation, info],
+        )
 
-Levels = Annotated[int, typer.Option(help="Grid levels, an odd number.")]
 
-Rank = Annotated[int, typer.Option(help=f"Rank of the factors, kind {kinds_with('rank')} only.")]
+def options_of(settings: type, group: str) -> list[Option]:
+    """The options that fill a dataclass of settings, in the order of its fields; ``group`` where a field has none."""
+    types = get_type_hints(settings)
+    return [
+        Option(
+            name=field.metadata.get("option", field.name),
+            field=field.name,
+            annotation=types[field.name],
+            default=field.default,
+            help=field.metadata["help"],
+            group=field.metadata.get("group", group),
+            metavar=field.metadata.get("metavar"),
+            searched=field.metadata.get("search", False),
+        )
+        for field in fields(settings)
+        if "help" in field.metadata
+    ]
 
-Modules = Annotated[
-    str, typer.Option(help=f"Comma-separated name patterns, kind {kinds_with('modules')} only.")
-]
 
-HeadScale = Annotated[int, typer.Option(help="The head's part of the offset is scaled by 2^(this/2).")]
+def fill(settings: type[_Settings], given: Mapping[str, Any], **others: Any) -> _Settings:
+    """An object of ``settings`` with what was given to its options, and ``others`` by the names of the fields."""
+    named = {option.field: given[option.name] for option in options_of(settings, "")}
+    return settings(**named | others)
 
-HeadSeed = Annotated[int, typer.Option(help="0: a new head starts from zero; else the seed of its start.")]
 
-InputSize = Annotated[
-    int | None,
-    typer.Option(
-        help="Image side in pixels or most tokens; 0: the checkpoint's own. Default: the checkpoint's own, "
-        "but small images are not enlarged more than needed."
-    ),
-]
+def with_options(options: Iterable[Option]) -> Callable[[_Command], _Command]:
+    """Lets a command that takes ``**given`` have these options, before those that it names itself."""
 
-Candidate = Annotated[str, typer.Option(help="I/N: this run is variant I (from 0) of N declared in advance.")]
+    def decorate(command: _Command) -> _Command:
+        own = inspect.signature(command, eval_str=True)
+        named = [p for p in own.parameters.values() if p.kind is not inspect.Parameter.VAR_KEYWORD]
+        parameters = [option.parameter() for option in options]
+        parameters += [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in named]
+        command.__signature__ = own.replace(parameters=parameters)  # type: ignore[attr-defined]
+        return command
 
-Polish = Annotated[
-    int,
-    typer.Option(
-        help="After training, try this many sets of changed coordinates, each on the whole training set, and keep "
-        "those that lower the bound."
-    ),
-]
-
-FixUntil = Annotated[
-    float | None,
-    typer.Option(
-        help="Fix the coordinates on the grid one after another until this fraction of the steps (0.95), the others "
-        "making up for it: best with --levels 5 and several epochs. Default: round all at once."
-    ),
-]
-
-BatchSize = Annotated[int, typer.Option(help="Examples in a step.")]
-
-LearningRate = Annotated[float, typer.Option(help="Of the coordinates, relative to the tensors' sizes.")]
-
-BitWeight = Annotated[
-    float, typer.Option(help="Weight of the bits in the loss; 1 trades them as the bound does.")
-]
-
-Rate = Annotated[float | None, typer.Option(hidden=True)]
-"""The former name of ``BitWeight``."""
-
-TrainingSeed = Annotated[int, typer.Option(help="Order of the data; costs nothing.")]
-
-MixedPrecision = Annotated[str, typer.Option(help="no, bf16 or fp16, for training only.")]
-
-Revision = Annotated[str | None, typer.Option(help="Commit, tag or branch of the checkpoint.")]
-
-DatasetConfig = Annotated[str | None, typer.Option(help="Configuration of the data set.")]
-
-DatasetRevision = Annotated[str | None, typer.Option(help="Commit, tag or branch of the data set.")]
-
-ImageColumn = Annotated[str | None, typer.Option(help="Image column, where it cannot be guessed.")]
-
-TextColumn = Annotated[list[str] | None, typer.Option(help="Text column; give it twice for sentence pairs.")]
-
-LabelColumn = Annotated[str | None, typer.Option(help="Label column, where it cannot be guessed.")]
-
-GroupColumn = Annotated[
-    str | None,
-    typer.Option(
-        help="Column that names the independent unit (patient, document, track): n counts its values."
-    ),
-]
-
-NumClasses = Annotated[int | None, typer.Option(help="Where the data set does not declare its classes.")]
-
-TestSplit = Annotated[
-    str | None,
-    typer.Option(
-        help="Split for reporting only. Default: test, then validation, where there is one; 'none' for none."
-    ),
-]
-
-PriorSplit = Annotated[
-    str | None,
-    typer.Option(
-        help="Split or slices of the same data set that the checkpoint was trained on (a data-dependent prior, and "
-        "labelled so): train[:50%] where --split is train[50%:]."
-    ),
-]
-
-PretrainingData = Annotated[
-    str | None,
-    typer.Option(help="Data that the checkpoint was trained on: training rows are searched for in it."),
-]
-
-AllowDependence = Annotated[
-    bool, typer.Option(help="Go on, and record it, where the checkpoint may have seen the training data.")
-]
-
-CacheFeatures = Annotated[
-    bool,
-    typer.Option(
-        help="Where only the head is trained, keep what enters it on disk (in $TRANSFERBOUND_CACHE)."
-    ),
-]
-
-Search = Annotated[
-    list[str] | None,
-    typer.Option(
-        metavar="KEY=V1,V2,...",
-        help="Try these values in short pilot runs and train the best in full; give it several times for a grid of "
-        "at most 64 points. It overrides the plain option of that name. Keys that the message pays for: dim, levels, "
-        "kind, head-scale, input-size, seed, head-seed, rank; free ones: learning-rate, batch-size, bit-weight, "
-        "training-seed, threshold, initial-density, step-rate, quantize-from, fix-until, settle-from.",
-    ),
-]
-
-SearchShare = Annotated[
-    float,
-    typer.Option(help="Part of the epochs, or of the minutes, that goes to the pilots, in equal parts."),
-]
-
-Restart = Annotated[bool, typer.Option(help="Throw an unfinished run of this output folder away.")]
+    return decorate

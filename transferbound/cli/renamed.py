@@ -1,10 +1,25 @@
-"""Old names of options: understood for one release, with a note."""
+"""Old names of options: understood for one release, with a note on standard error."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import typer
 
-__all__ = ["note_renamed"]
+from transferbound.finetune.settings import FORMER_NAMES
+
+__all__ = ["by_present_names", "note_renamed"]
+
+
+def by_present_names(given: Mapping[str, Any]) -> dict[str, Any]:
+    """The values of the options, those of old names under the new ones."""
+    present = {name: value for name, value in given.items() if name not in FORMER_NAMES}
+    for old, new in FORMER_NAMES.items():
+        if given[old] is not None:
+            note_renamed(*(f"--{name.replace('_', '-')}" for name in (old, new)))
+            present[new] = given[old]
+    return present
 
 
 def note_renamed(old: str, new: str) -> None:

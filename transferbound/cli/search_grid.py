@@ -3,49 +3,39 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from itertools import product
 from typing import Any
 
-from transferbound.certification.search import MAX_POINTS
+from transferbound.certification.settings import MAX_POINTS, CertifySettings
+from transferbound.cli.options import options_of
 from transferbound.cli.renamed import note_renamed
 from transferbound.errors import ArgumentError
-from transferbound.finetune.settings import FORMER_NAMES
+from transferbound.finetune.settings import FORMER_NAMES, FinetuneSettings
+from transferbound.subspace.config import SubspaceConfig
 
 __all__ = ["DECODER_KEYS", "ENCODER_KEYS", "parse_grid"]
 
-DECODER_KEYS: dict[str, Callable[[str], Any]] = {
-    "dim": int,
-    "levels": int,
-    "kind": str,
-    "head-scale": int,
-    "input-size": int,
-    "seed": int,
-    "head-seed": int,
-    "rank": int,
+_PAID = {
+    option.key: option
+    for settings in (SubspaceConfig, CertifySettings)
+    for option in options_of(settings, "")
+    if option.searched
 }
+_FREE = {option.key: option for option in options_of(FinetuneSettings, "") if option.searched}
+_KEYS = _PAID | _FREE
+
+DECODER_KEYS = tuple(_PAID)
 """What the decoder needs: each is a field of the message's header, with underscores, and is paid for there."""
 
-ENCODER_KEYS: dict[str, Callable[[str], Any]] = {
-    "learning-rate": float,
-    "batch-size": int,
-    "bit-weight": float,
-    "training-seed": int,
-    "threshold": float,
-    "initial-density": float,
-    "step-rate": float,
-    "quantize-from": float,
-    "fix-until": float,
-    "settle-from": float,
-}
+ENCODER_KEYS = tuple(_FREE)
 """What only the encoder uses: it costs no bits."""
 
-_KINDS = DECODER_KEYS | ENCODER_KEYS
 _FORMER = {old.replace("_", "-"): new.replace("_", "-") for old, new in FORMER_NAMES.items()}
 
 
 def parse_grid(texts: Sequence[str]) -> list[dict[str, Any]]:
-    """The points of the grid, each from field names (with underscores) to values; the last key varies fastest.
+    """The points of the grid, each from names of options (with underscores) to values; the last key varies fastest.
 
     Raises:
         ArgumentError: an unknown key, a key or a value given twice, an empty or malformed value, or more than
@@ -65,8 +55,8 @@ def parse_grid(texts: Sequence[str]) -> list[dict[str, Any]]:
         raise ArgumentError(
             f"search spans {sizes} = {size} points; name fewer values: at most {MAX_POINTS} points are tried"
         )
-    fields = [key.replace("-", "_") for key in axes]
-    return [dict(zip(fields, values, strict=True)) for values in product(*axes.values())]
+    names = [_KEYS[key].name for key in axes]
+    return [dict(zip(names, values, strict=True)) for values in product(*axes.values())]
 
 
 def _parse(text: str) -> tuple[str, list[Any]]:
@@ -77,8 +67,8 @@ def _parse(text: str) -> tuple[str, list[Any]]:
     if key in _FORMER:
         note_renamed(f"--search {key}=", f"--search {_FORMER[key]}=")
         key = _FORMER[key]
-    if key not in _KINDS:
-        raise ArgumentError(f"search names the unknown key {key!r}; known are {', '.join(_KINDS)}")
+    if key not in _KEYS:
+        raise ArgumentError(f"search names the unknown key {key!r}; known are {', '.join(_KEYS)}")
     if not rest.strip():
         raise ArgumentError(f"search {text!r} names no values; write {key}=V1,V2,...")
     values = [_value(key, part.strip(), text) for part in rest.split(",")]
@@ -88,11 +78,11 @@ def _parse(text: str) -> tuple[str, list[Any]]:
 
 
 def _value(key: str, part: str, text: str) -> Any:
-    kind = _KINDS[key]
+    kind = _KEYS[key].scalar
     try:
         if part:
             return kind(part)
     except ValueError:
         pass
-    wanted = {int: "whole numbers", float: "numbers"}.get(kind, "names")  # type: ignore[call-overload]
+    wanted = {int: "whole numbers", float: "numbers"}.get(kind, "names")
     raise ArgumentError(f"search {text!r} has the value {part!r}; {key} takes {wanted}, separated by commas")

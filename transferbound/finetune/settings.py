@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import math
 import warnings
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, TypeVar
 
 from transferbound.errors import ArgumentError
@@ -37,49 +37,91 @@ def _with_former_names(settings: type[_Class]) -> type[_Class]:
 @_with_former_names
 @dataclass(frozen=True)
 class FinetuneSettings:
-    """Settings of one finetuning run.
+    """Settings of one finetuning run. What each is stands beside its default, and in ``transferbound bound --help``.
 
-    Attributes:
-        epochs: passes over the data, may be a fraction; None: as many as ``budget_minutes`` allows.
-        budget_minutes: wall time for the whole run, evaluation included, when ``epochs`` is None. The
-            number of steps is fixed from the speed of the first ones, rounded down to a coarse grid, and
-            kept in the checkpoint, so that a resumed run does what an unbroken one does.
-        batch_size: examples in one optimizer step, over all processes.
-        learning_rate: of the coordinates' optimizer, after warm-up.
-        quantize_from: fraction of the steps after which the grid is in the loop.
-        fix_until: from ``quantize_from`` to this fraction of the steps the coordinates are fixed on the grid one
-            after another, while the others stay real and make up for it (incremental quantization). None: all
-            are rounded from ``quantize_from`` on, with straight-through gradients and a learned step.
-        settle_from: fraction of the steps after which the step size stays on the message's own grid.
-        step_rate: learning rate of the step's logarithm, relative to the coordinates'.
-        initial_density: share of the coordinates that are not zero when quantization starts.
-        threshold: rounding threshold of the grid (see :class:`transferbound.subspace.quantizer.Quantizer`).
-        bit_weight: weight of the bits in the loss; 1 trades them against errors as the bound does.
-        polish: sets of changed integers that are tried on the whole training set after training, each kept
-            if the true bound falls (:mod:`transferbound.finetune.polish`); 0: none.
-        seed: order of the data.
-        mixed_precision: "no", "bf16" or "fp16", as for accelerate.
-        save_seconds: a checkpoint is written at least this often.
+    With ``epochs=None`` the number of steps is fixed from the speed of the first ones, rounded down to a coarse grid,
+    and kept in the checkpoint, so that a resumed run does what an unbroken one does.
 
     Raises:
         ArgumentError: a value is out of range.
     """
 
-    epochs: float | None = None
-    budget_minutes: float = 20.0
-    batch_size: int = 32
-    learning_rate: float = 0.0075
-    quantize_from: float = 0.4
-    fix_until: float | None = None
-    settle_from: float = 0.8
-    step_rate: float = 0.3
-    initial_density: float = 0.6
-    threshold: float = 0.5
-    bit_weight: float = 1.0
-    polish: int = 0
-    seed: int = 0
-    mixed_precision: str = "no"
-    save_seconds: float = 20.0
+    epochs: float | None = field(
+        default=None,
+        metadata={"help": "Passes over the data, may be a fraction, instead of a time budget."},
+    )
+    budget_minutes: float = field(
+        default=20.0, metadata={"help": "Wall time for the whole run, evaluation included."}
+    )
+    batch_size: int = field(
+        default=32, metadata={"help": "Examples in a step, over all processes.", "search": True}
+    )
+    learning_rate: float = field(
+        default=0.0075,
+        metadata={
+            "help": "Of the coordinates, relative to the tensors' sizes, after warm-up.",
+            "search": True,
+        },
+    )
+    bit_weight: float = field(
+        default=1.0,
+        metadata={"help": "Weight of the bits in the loss; 1 trades them as the bound does.", "search": True},
+    )
+    quantize_from: float = field(
+        default=0.4, metadata={"help": "Fraction of the steps after which w is on the grid.", "search": True}
+    )
+    fix_until: float | None = field(
+        default=None,
+        metadata={
+            "help": "Fix the coordinates on the grid one after another until this fraction of the steps (0.95), the "
+            "others making up for it: best with 5 levels and several epochs. Default: round all at once, with "
+            "straight-through gradients and a learned lattice step.",
+            "search": True,
+        },
+    )
+    settle_from: float = field(
+        default=0.8,
+        metadata={
+            "help": "Fraction of the steps after which the lattice step stays as a message can name it.",
+            "search": True,
+        },
+    )
+    step_rate: float = field(
+        default=0.3,
+        metadata={
+            "help": "Learning rate of the lattice step's logarithm, relative to the coordinates'.",
+            "search": True,
+        },
+    )
+    initial_density: float = field(
+        default=0.6,
+        metadata={
+            "help": "Share of the coordinates that are not zero when quantization starts.",
+            "search": True,
+        },
+    )
+    threshold: float = field(
+        default=0.5,
+        metadata={
+            "help": "Part of a lattice step from which a coordinate is rounded away from zero.",
+            "search": True,
+        },
+    )
+    polish: int = field(
+        default=0,
+        metadata={
+            "help": "After training, try this many sets of changed coordinates, each on the whole training set, and "
+            "keep those that lower the bound."
+        },
+    )
+    seed: int = field(
+        default=0,
+        metadata={"help": "Order of the data; costs nothing.", "search": True, "option": "training_seed"},
+    )
+    mixed_precision: str = field(default="no", metadata={"help": "no, bf16 or fp16, for training only."})
+    save_seconds: float = field(
+        default=20.0, metadata={"help": "A checkpoint is written at least this often."}
+    )
 
     def __post_init__(self) -> None:
         if self.epochs is not None:
@@ -102,6 +144,7 @@ class FinetuneSettings:
         _require("bit_weight", self.bit_weight, self.bit_weight >= 0, "at least 0")
         _require("polish", self.polish, self.polish >= 0, "at least 0")
         _require("seed", self.seed, self.seed >= 0, "at least 0")
+        _require("save_seconds", self.save_seconds, self.save_seconds >= 0, "at least 0")
         known = ("no", "bf16", "fp16")
         _require("mixed_precision", self.mixed_precision, self.mixed_precision in known, "no, bf16 or fp16")
 

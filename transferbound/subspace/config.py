@@ -8,7 +8,7 @@ from typing import Any
 
 from transferbound.errors import ArgumentError, SubspaceError
 from transferbound.message import Header
-from transferbound.message.kinds import has_field
+from transferbound.message.kinds import has_field, kinds_with, known_kinds
 
 __all__ = ["SubspaceConfig", "header_for", "subspace_config"]
 
@@ -19,27 +19,41 @@ _DEFAULT_RANK = 4
 class SubspaceConfig:
     """A subspace theta = theta0 + P w of a model's parameters.
 
-    Args:
-        kind: one of ``transferbound.message.KINDS``, or several joined by "+" (their offsets add up).
-        dim: d, the number of coordinates.
-        seed: seed of P, in ``[0, 2**63)``.
-        rank: rank of the factors, 1 .. 1024; kind "lora" only.
-        modules: comma-separated shell patterns (``"layer4.*,fc"``), each matched against the names of
-            parameters and of the modules that hold them; kind "modules" only.
-        head_scale: the head's part of the offset is multiplied by ``2 ** (head_scale / 2)``.
-
     These are fields of a message's header, and its limits are theirs.
 
     Raises:
         SubspaceError: a field is out of range or does not go with the kind.
     """
 
-    kind: str = "film"
-    dim: int = 1000
-    seed: int = 0
-    rank: int = _DEFAULT_RANK
-    modules: str = ""
-    head_scale: int = 0
+    kind: str = dataclasses.field(
+        default="film",
+        metadata={
+            "help": f"Subspace: {', '.join(known_kinds())}, or a sum such as film+kron, whose offsets add up.",
+            "search": True,
+        },
+    )
+    dim: int = dataclasses.field(default=1000, metadata={"help": "Coordinates d.", "search": True})
+    seed: int = dataclasses.field(
+        default=0,
+        metadata={"help": "Seed of the projection P, below 2^63; the message pays for it.", "search": True},
+    )
+    rank: int = dataclasses.field(
+        default=_DEFAULT_RANK,
+        metadata={
+            "help": f"Rank of the factors, up to 1024, kind {kinds_with('rank')} only.",
+            "search": True,
+        },
+    )
+    modules: str = dataclasses.field(
+        default="",
+        metadata={
+            "help": 'Comma-separated shell patterns ("layer4.*,fc"), each matched against the names of parameters '
+            f"and of the modules that hold them, kind {kinds_with('modules')} only."
+        },
+    )
+    head_scale: int = dataclasses.field(
+        default=0, metadata={"help": "The head's part of the offset is scaled by 2^(this/2).", "search": True}
+    )
 
     def __post_init__(self) -> None:
         try:
