@@ -124,6 +124,9 @@ def plan(
 
     Raises:
         ArgumentError: an argument is out of its range.
+
+        >>> round(plan(n=5000, train_error=0.1, bits=600).risk_bound, 4)
+        0.2629
     """
     delta = failure_probability(confidence)
     _check_error("train_error", train_error)

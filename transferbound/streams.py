@@ -46,7 +46,11 @@ def words(seed: int, name: str, start: int, count: int) -> npt.NDArray[np.uint64
 
 
 def signs(seed: int, name: str, start: int, count: int) -> npt.NDArray[np.int8]:
-    """``count`` random signs, +1 or -1: the bits of the words, least significant first."""
+    """``count`` random signs, +1 or -1: the bits of the words, least significant first.
+
+    >>> signs(0, "demo", 0, 8)[4:].tolist() == signs(0, "demo", 4, 4).tolist()
+    True
+    """
     _check_range(seed, start, count)
     first = start // 64
     raw = words(seed, name, first, -(-(start + count) // 64) - first)

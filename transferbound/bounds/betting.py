@@ -81,6 +81,9 @@ def occam_betting(losses: Any, bits: float, delta: float) -> float:
         delta: probability with which the statement may fail, in (0, 1).
 
     Returns the bound as a fraction, rounded outward, never below the mean. Raises ArgumentError.
+
+        >>> round(occam_betting([0.1] * 500, bits=50, delta=0.05), 4)
+        0.1672
     """
     array = check_losses(losses)
     n = len(array)

@@ -12,6 +12,9 @@ def failure_probability(confidence: float) -> float:
 
     Raises:
         ArgumentError: the confidence does not lie strictly between 0 and 1.
+
+        >>> failure_probability(0.95)
+        0.05
     """
     if not (isinstance(confidence, float | int) and 0.0 < confidence < 1.0):
         raise ArgumentError(

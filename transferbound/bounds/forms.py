@@ -155,6 +155,9 @@ def held_out(form: Form, share: float, n: int, mean: float, delta: float) -> Hel
 
     A held-out predictor is one, fixed before its units are seen: no bits, and no choice between forms to pay.
     For counts the upper Clopper-Pearson limit; for means the kl form. Raises ArgumentError.
+
+        >>> held_out(COUNTS, 0.1, n=5000, mean=0.1, delta=0.05).errors
+        50
     """
     size = held_out_size(share, n)
     errors = form.errors(mean, size)

@@ -26,6 +26,9 @@ def occam_kl(risk: float, n: int, bits: float, delta: float) -> float:
         n, bits, delta: as in :func:`occam_binomial`. All four broadcast.
 
     Returns the bound as a fraction, rounded outward. Raises ArgumentError naming a value out of range.
+
+        >>> round(occam_kl(risk=0.13624, n=50_000, bits=8488.09, delta=0.05), 6)
+        0.350731
     """
     n = check_n(n)
     risk = check_fraction("risk", risk)

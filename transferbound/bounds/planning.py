@@ -50,6 +50,9 @@ def max_bits(target: float, errors: int, n: int, delta: float) -> float:
 
     Arguments as there; ``target`` a fraction in [0, 1]; all broadcast. ``inf`` for a target of 1, ``nan``
     where even 0 bits would not do. Raises ArgumentError.
+
+        >>> round(max_bits(target=0.3, errors=6812, n=50_000, delta=0.05))
+        5343
     """
     target = check_fraction("target", target)
     n = check_n(n)
@@ -80,6 +83,9 @@ def min_n(target: float, risk: float, bits: float, delta: float) -> float:
 
     ``target`` and ``risk`` are fractions; all arguments broadcast. ``inf`` where no n would do (target <=
     risk). A whole number, as a float. Raises ArgumentError.
+
+        >>> min_n(target=0.25, risk=0.1, bits=600, delta=0.05)
+        5737.0
     """
     target, risk = check_fraction("target", target), check_fraction("risk", risk)
     bits, delta = check_bits(bits), check_delta(delta)

@@ -170,7 +170,11 @@ def itemize(header: Header, symbols: ArrayLike, contexts: ArrayLike | None = Non
 
 
 def message_bits(header: Header, symbols: ArrayLike, contexts: ArrayLike | None = None) -> float:
-    """K = -log2 of the message's prior mass, rounded up, in bits. Arguments as for ``itemize``."""
+    """K = -log2 of the message's prior mass, rounded up, in bits. Arguments as for ``itemize``.
+
+    >>> round(message_bits(Header("film", dim=10), [0, 1, 0, 0, -1, 0, 0, 0, 0, 0]), 1)
+    34.3
+    """
     return _total(itemize(header, symbols, contexts))
 
 

@@ -146,6 +146,10 @@ def decode(
     Raises:
         MessageError: the bytes are not exactly what ``encode`` writes for some message.
         ArgumentError: ``candidates`` is out of range.
+
+        >>> header, symbols = decode(encode(Header("film", dim=5), [0, 1, 0, 0, -1]))
+        >>> header.kind, symbols.tolist()
+        ('film', [0, 1, 0, 0, -1])
     """
     decoder, header = _open(data, candidates)
     if header.dim > max_dim:

@@ -24,7 +24,11 @@ DEFAULT_RISK = "zero_one"
 
 
 def risk_named(name: str) -> type[Risk]:
-    """The class of a risk. Raises ArgumentError for an unknown name."""
+    """The class of a risk. Raises ArgumentError for an unknown name.
+
+    >>> risk_named("zero_one").words.quantity
+    'error'
+    """
     if name not in RISKS:
         raise ArgumentError(f"the risk is {name[:60]!r}; known are {', '.join(RISKS)}")
     module, attribute = RISKS[name].split(":")
