@@ -15,7 +15,8 @@ from typer.testing import CliRunner
 from transferbound import CertifySettings, FinetuneSettings, SubspaceConfig, cli
 from transferbound.cli.help import GroupedCommand
 from transferbound.cli.options import fill, options_of, with_options
-from transferbound.cli.request import BOUND_OPTIONS, DataReading
+from transferbound.cli.request import BOUND_OPTIONS
+from transferbound.data.reading import DataReading
 
 # Other people's scripts use these.
 NAMES = """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import io
 import json
 import shutil
@@ -20,6 +21,7 @@ from PIL import Image
 from transferbound.certification.inputs import check_modality
 from transferbound.data.examples import Examples
 from transferbound.data.labelled import LabelledData
+from transferbound.data.reading import DataReading
 from transferbound.errors import DataError, PriorError
 from transferbound.independence.rows import dependent_rows
 from transferbound.independence.word_runs import contained_rows
@@ -423,3 +425,9 @@ def test_the_fingerprint_of_groups_does_not_depend_on_the_order_of_rows(tmp_path
         folder = str(save_rows(tmp_path / str(place), some))
         found.append(LabelledData.load(folder, text_columns="text", group_column="patient").fingerprint)
     assert found[0] == found[1] != found[2]
+
+
+def test_a_reading_is_the_keywords_of_load() -> None:
+    keywords = dict(inspect.signature(LabelledData.load).parameters)
+    del keywords["name"]
+    assert vars(DataReading()) == {name: parameter.default for name, parameter in keywords.items()}

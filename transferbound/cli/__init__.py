@@ -1,4 +1,4 @@
-"""The command line: ``transferbound bound | verify | card | plan | demo``."""
+"""The command line: ``transferbound bound | verify | card | account | plan | demo``."""
 
 from transferbound.cli.app import app, main
 

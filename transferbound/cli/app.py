@@ -1,4 +1,4 @@
-"""The command line: ``transferbound bound | verify | card | plan | demo``.
+"""The command line: ``transferbound bound | verify | card | account | plan | demo``.
 
 Exit codes: 0 success; 1 ``verify``: the certificate does not hold; 2 an error, or nothing could be checked;
 3 ``bound``: the certificate was written, but its bound is vacuous; 130 interrupted.
@@ -10,7 +10,7 @@ import json
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -20,6 +20,9 @@ from transferbound.cli.options import with_options
 from transferbound.cli.renamed import by_present_names
 from transferbound.cli.request import BOUND_OPTIONS
 from transferbound.errors import TransferboundError
+
+if TYPE_CHECKING:
+    from transferbound.certificate.certificate import Certificate
 
 __all__ = ["app", "main"]
 
@@ -215,7 +218,7 @@ def _tell(content: Mapping[str, Any], as_json: bool, quiet: bool, text: Callable
         typer.echo(text())
 
 
-def _bound_text(certificate: Any, out: Path) -> str:
+def _bound_text(certificate: Certificate, out: Path) -> str:
     from transferbound.report import summary
 
     return f"{summary(certificate)}\ncertificate         {out}"

@@ -14,9 +14,10 @@ from transferbound.certification.inputs import Inputs
 from transferbound.certification.search import check_candidates, search_inputs
 from transferbound.certification.settings import CertifySettings, default_dim
 from transferbound.cli.options import fill
-from transferbound.cli.request import BoundRequest, DataReading
+from transferbound.cli.request import BoundRequest
 from transferbound.cli.search_grid import parse_grid
 from transferbound.data.labelled import LabelledData
+from transferbound.data.reading import DataReading
 from transferbound.errors import ArgumentError, DataError
 from transferbound.finetune import FinetuneSettings
 from transferbound.message.kinds import has_field
@@ -42,7 +43,7 @@ def run_bound(given: Mapping[str, Any], progress: bool = True) -> Certificate:
     """
     request, reading = fill(BoundRequest, given), fill(DataReading, given)
     grid = parse_grid(request.search or ())
-    settings = [_settings(request, {**given, **point}, default_dim=1000) for point in grid]
+    settings = [_settings(request, {**given, **point}, unnamed_dim=1000) for point in grid]
     for one in settings:
         _check(one)
     if request.search:
@@ -70,10 +71,10 @@ def run_bound(given: Mapping[str, Any], progress: bool = True) -> Certificate:
     return certify_inputs(inputs, request.out, found.settings, progress=progress)
 
 
-def _settings(request: BoundRequest, given: Mapping[str, Any], default_dim: int) -> CertifySettings:
-    """The settings of one point of the search's grid; ``default_dim`` is d where none is named."""
+def _settings(request: BoundRequest, given: Mapping[str, Any], unnamed_dim: int) -> CertifySettings:
+    """The settings of one point of the search's grid; ``unnamed_dim`` is d where none is named."""
     candidate, candidates = parse_candidate(request.candidate)
-    dim = default_dim if given["dim"] is None else given["dim"]
+    dim = unnamed_dim if given["dim"] is None else given["dim"]
     unused = {} if has_field(given["kind"], "rank") else {"rank": SubspaceConfig.rank}
     return fill(
         CertifySettings,

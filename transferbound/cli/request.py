@@ -8,10 +8,11 @@ from pathlib import Path
 from transferbound.certification.settings import DEFAULT_HEAD_SCALE, MAX_POINTS, CertifySettings
 from transferbound.cli.options import Option, options_of
 from transferbound.cli.search_grid import DECODER_KEYS, ENCODER_KEYS
+from transferbound.data.reading import DataReading
 from transferbound.finetune.settings import FORMER_NAMES, FinetuneSettings
 from transferbound.subspace.config import SubspaceConfig
 
-__all__ = ["BOUND_OPTIONS", "BoundRequest", "DataReading"]
+__all__ = ["BOUND_OPTIONS", "BoundRequest"]
 
 _FIRST, _DATA, _MESSAGE, _FINETUNING = "Start here", "Data", "Subspace and message", "Finetuning"
 _SEARCH, _PRIOR, _OUTPUT = "Search", "The checkpoint and its independence", "Output"
@@ -105,42 +106,6 @@ class BoundRequest:
             "help": "Go on, and record it, where the checkpoint may have seen the training data.",
             "group": _PRIOR,
         },
-    )
-
-
-@dataclass(frozen=True)
-class DataReading:
-    """How a data set is read: which split and columns, and how many classes."""
-
-    split: str = field(
-        default="train",
-        metadata={"help": "Split to finetune on and to bound, or slices of it: train[30000:], train[50%:]."},
-    )
-    config: str | None = field(
-        default=None, metadata={"help": "Configuration of the data set.", "option": "dataset_config"}
-    )
-    revision: str | None = field(
-        default=None,
-        metadata={"help": "Commit, tag or branch of the data set.", "option": "dataset_revision"},
-    )
-    image_column: str | None = field(
-        default=None, metadata={"help": "Image column, where it cannot be guessed."}
-    )
-    text_columns: list[str] | None = field(
-        default=None,
-        metadata={"help": "Text column; give it twice for sentence pairs.", "option": "text_column"},
-    )
-    label_column: str | None = field(
-        default=None, metadata={"help": "Label column, where it cannot be guessed."}
-    )
-    group_column: str | None = field(
-        default=None,
-        metadata={
-            "help": "Column that names the independent unit (patient, document, track): n counts its values."
-        },
-    )
-    num_classes: int | None = field(
-        default=None, metadata={"help": "Where the data set does not declare its classes."}
     )
 
 
