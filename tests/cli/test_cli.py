@@ -279,6 +279,15 @@ def test_verify_exit_codes(tmp_path: Path, capsys: Capture) -> None:
     refused(code, capsys, "unknown data set nobody/none", tmp_path)
 
 
+def test_a_certificate_with_former_names_of_settings_holds(tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(image_certificate(), tmp_path / "certificate"))
+    content = json.loads((folder / "certificate.json").read_text(encoding="utf-8"))
+    training = content["unverified"]["training"]
+    training["rate"], training["initial_share"] = training.pop("bit_weight"), training.pop("initial_density")
+    (folder / "certificate.json").write_text(json.dumps(content), encoding="utf-8")
+    assert here_cli("verify", folder, "--quiet") == 0
+
+
 def test_names_in_a_foreign_certificate_do_not_steer_the_terminal(tmp_path: Path, capsys: Capture) -> None:
     folder = Path(shutil.copytree(image_certificate(), tmp_path / "certificate"))
     content = json.loads((folder / "certificate.json").read_text(encoding="utf-8"))
