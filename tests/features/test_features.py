@@ -246,7 +246,7 @@ def test_a_folder_that_cannot_be_written_is_said_and_survived(
 def test_too_little_time_is_said_and_survived(
     cache: Path, prior: Prior, data: LabelledData, caplog: pytest.LogCaptureFixture, monkeypatch: Any
 ) -> None:
-    monkeypatch.setitem(cache_module._BATCH, "image", 10)
+    monkeypatch.setattr(cache_module, "LARGE_BATCH", 10)
     _, _, found = prepare(prior, data, deadline=0.0)
     assert found is None
     assert "would take" in caplog.text

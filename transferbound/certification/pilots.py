@@ -4,10 +4,6 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
-from typing import Any
-
-import torch
-from accelerate import Accelerator
 
 from transferbound.bounds.confidence import failure_probability
 from transferbound.certification.inputs import Inputs
@@ -16,6 +12,7 @@ from transferbound.certification.settings import CertifySettings
 from transferbound.certification.training import Run, finetuner_for, subspace_model
 from transferbound.data.encode import encode
 from transferbound.data.encoded import EncodedData
+from transferbound.distributed import mean
 from transferbound.message import cheapest, message_bits
 
 __all__ = ["Encoder", "pilot_settings", "run_pilot"]
@@ -64,15 +61,7 @@ def run_pilot(run: Run, encoder: Encoder, seconds: float) -> FinishedPilot:
         bits=bits,
         bound=tuner.risk.expected_bound(error, bits, delta),
         steps=tuner.step,
-        seconds=round(_agreed(run.accelerator, ended - started), 3),
-        trained_seconds=round(_agreed(run.accelerator, ended - begun), 3),
+        # The clocks of the processes differ, and their decisions must not.
+        seconds=round(mean(ended - started, run.accelerator), 3),
+        trained_seconds=round(mean(ended - begun, run.accelerator), 3),
     )
-
-
-def _agreed(accelerator: Accelerator, value: float) -> float:
-    """The mean over the processes, whose clocks differ and whose decisions must not."""
-    if accelerator.num_processes == 1:
-        return value
-    here = torch.tensor(value, device=accelerator.device)
-    mean: Any = accelerator.reduce(here, reduction="mean")
-    return float(mean)

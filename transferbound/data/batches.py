@@ -1,15 +1,27 @@
-"""The order of the examples: a function of seed and epoch alone, so that a resumed run repeats it."""
+"""Which rows stand together in a batch: of an epoch's steps, and of a pass without gradients.
+
+An epoch's order is a function of seed and epoch alone, so that a resumed run repeats it.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import numpy.typing as npt
+import torch
 
 from transferbound.data.encoded import EncodedData
 
-__all__ = ["epoch_batches"]
+__all__ = ["LARGE_BATCH", "epoch_batches", "evaluation_batches", "evaluation_order"]
+
+LARGE_BATCH = 250
+"""Rows at a time in a pass without gradients, where nothing speaks for fewer."""
 
 _POOL = 50  # batches whose rows are sorted by length together
+# On a CPU larger batches leave its caches: MiniLM takes up to 2.5 times as long, EfficientNet-Lite0 1.3 times.
+_CPU_TOKENS = 512
+_CPU_IMAGES = 64
 
 
 def epoch_batches(data: EncodedData, batch_size: int, seed: int, epoch: int) -> list[npt.NDArray[np.int64]]:
@@ -28,3 +40,32 @@ def epoch_batches(data: EncodedData, batch_size: int, seed: int, epoch: int) -> 
         pool = pool[np.argsort(data.lengths[pool], kind="stable")]
         batches += [pool[at : at + batch_size] for at in range(0, len(pool), batch_size)]
     return [batches[place] for place in random.permutation(len(batches))]
+
+
+def evaluation_order(data: EncodedData) -> npt.NDArray[np.int64]:
+    """All rows, int64 [n]: texts with the longest first, so that little is padded; images as they stand."""
+    if data.lengths is None:
+        return np.arange(data.n)
+    return np.argsort(data.lengths, kind="stable")[::-1].copy()
+
+
+def evaluation_batches(
+    data: EncodedData, rows: npt.NDArray[np.int64], batch_size: int, device: torch.device
+) -> Iterator[npt.NDArray[np.int64]]:
+    """``rows`` in pieces for a pass without gradients: at most ``batch_size`` each, and on a CPU what its caches hold.
+
+    Args:
+        rows: in :func:`evaluation_order`, or a part of it; another order only pads more.
+    """
+    start = 0
+    while start < len(rows):
+        size = batch_size
+        if device.type == "cpu" and data.lengths is None:
+            size = min(size, _CPU_IMAGES)
+        elif device.type == "cpu":
+            assert data.lengths is not None
+            size = min(
+                size, max(1, _CPU_TOKENS // max(1, int(data.lengths[rows[start : start + size]].max())))
+            )
+        yield rows[start : start + size]
+        start += size

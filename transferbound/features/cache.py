@@ -9,7 +9,7 @@ import time
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -17,9 +17,11 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from transferbound.data.batches import LARGE_BATCH, evaluation_batches, evaluation_order
 from transferbound.data.encode import default_cache_dir
 from transferbound.data.encoded import EncodedData
 from transferbound.data.labelled import LabelledData
+from transferbound.distributed import all_agree, gathered, same_everywhere
 from transferbound.features.find_tail import find_tail
 from transferbound.features.head import find_head
 from transferbound.features.part import Part, close, first_inputs_of
@@ -35,8 +37,6 @@ __all__ = ["CachedFeatures", "cached_features", "features_key"]
 _FORMAT = 1
 _CHECKED = 32  # rows
 _STALE = 1e-3  # of features kept on disk, against fresh ones; another batch size moves them by about 1e-6
-_BATCH = {"text": 32, "image": 64}  # on a CPU, where larger ones leave its caches
-_LARGE_BATCH = 250  # on other devices
 _TIMED_ROUNDS = 3
 _LARGEST_SHARE = 0.5  # of the time that is left, which computing features may take
 
@@ -110,23 +110,22 @@ def cached_features(
     model.sync()  # so that nothing is written in inference mode below
     few = np.arange(min(_CHECKED, data.n))
     part = find_head(model, data, few, accelerator.device) or find_tail(model, data, few, accelerator.device)
-    if not _agreed(accelerator, part):
+    if not same_everywhere("" if part is None else part.name, accelerator) or part is None:
         _log.info("no features are cached: the model cannot be cut well before what the subspace trains")
         return None
-    assert part is not None
     layout = part.layout
     folder = default_cache_dir() if cache_dir is None else cache_dir
     full_key = hashlib.sha256(f"{key}\0{part.name}".encode()).hexdigest()
     path = folder / f"features-{full_key[:40]}.npy"
     seconds = part.seconds / accelerator.num_processes
     kept = open_array(path, layout.columns, layout.lines)
-    if not _all(accelerator, kept is not None and _is_fresh(kept, part, few)):
+    if not all_agree(kept is not None and _is_fresh(kept, part, few), accelerator):
         measured = _Pass(model.model, part, data, accelerator, progress, deadline).write(path)
         if measured is None:
             return None
         seconds = measured
         kept = open_array(path, layout.columns, layout.lines)
-        if not _all(accelerator, kept is not None):
+        if not all_agree(kept is not None, accelerator):
             _log.warning("the cached features %s cannot be read back; training goes on without them", path)
             return None
     assert kept is not None
@@ -160,7 +159,7 @@ class _Pass:
         except OSError as error:
             problem = str(error)
         # All agree on it before each step in which they wait for each other.
-        done = _all(self.accelerator, not problem)
+        done = all_agree(not problem, self.accelerator)
         try:
             done = done and self._fill(None if new is None else new.values)
             if new is not None and done:
@@ -172,68 +171,47 @@ class _Pass:
                 new.discard()
         if problem:
             _log.warning("features cannot be cached (%s); training goes on without them", problem)
-        return (
-            (time.monotonic() - started) / self.data.n
-            if _all(self.accelerator, done and not problem)
-            else None
-        )
+        if not all_agree(done and not problem, self.accelerator):
+            return None
+        return (time.monotonic() - started) / self.data.n
 
     @torch.inference_mode()
     def _fill(self, array: np.ndarray | None) -> bool:
         """Whether all rounds were made; False: there is too little time."""
         count, index = self.accelerator.num_processes, self.accelerator.process_index
-        order = np.arange(self.data.n)
-        if self.data.lengths is not None:  # little padding
-            order = np.argsort(self.data.lengths, kind="stable")[::-1].copy()
-        together = count * self._batch_size()
-        starts = range(0, self.data.n, together)
+        rounds = self._rounds()
         shown = self.progress and self.accelerator.is_main_process
         started = time.monotonic()
         bar = tqdm(total=self.data.n, desc="features", unit="ex", disable=not shown, leave=False)
         with bar, first_inputs_of(self.part.module) as seen:
-            for turn, start in enumerate(starts):
-                rows = order[start : start + together]
+            for turn, rows in enumerate(rounds, start=1):
                 # Shares of equal length, the last ones repeated, so that they can be gathered.
                 padded = np.resize(rows, -(-len(rows) // count) * count)
                 self.network(**self.data.batch(padded.reshape(count, -1)[index], self.accelerator.device))
-                features: Any = self.accelerator.gather(self.part.layout.even(seen[0], padded))
+                features = gathered(self.part.layout.even(seen[0], padded), self.accelerator)
                 seen.clear()
                 if array is not None:
                     places, values = self.part.layout.lines_of(features[: len(rows)], rows)
                     array[places] = values
                 bar.update(len(rows))
-                if turn + 1 == _TIMED_ROUNDS and self._too_slow(
-                    (time.monotonic() - started) / (turn + 1), starts
-                ):
+                each = (time.monotonic() - started) / turn
+                if turn == _TIMED_ROUNDS and self._too_slow(each * (len(rounds) - turn)):
                     return False
         return True
 
-    def _batch_size(self) -> int:
-        if self.accelerator.device.type != "cpu":
-            return _LARGE_BATCH
-        return _BATCH["image" if self.data.lengths is None else "text"]
+    def _rounds(self) -> list[npt.NDArray[np.int64]]:
+        """The rows of each round: a batch for every process, all of one size but for the last."""
+        order, count = evaluation_order(self.data), self.accelerator.num_processes
+        batches = evaluation_batches(self.data, order[::count], LARGE_BATCH, self.accelerator.device)
+        ends = np.cumsum([count * len(batch) for batch in batches])
+        return np.split(order, ends[:-1])
 
-    def _too_slow(self, seconds: float, starts: range) -> bool:
+    def _too_slow(self, needed: float) -> bool:
+        """Whether ``needed`` seconds are too many of those that are left."""
         if self.deadline is None:
             return False
-        needed = seconds * (len(starts) - _TIMED_ROUNDS)
-        if _all(self.accelerator, needed <= _LARGEST_SHARE * (self.deadline - time.monotonic())):
+        allowed = _LARGEST_SHARE * (self.deadline - time.monotonic())
+        if all_agree(needed <= allowed, self.accelerator):
             return False
         _log.warning("no features are cached: they would take %.0f s of the time that is left", needed)
         return True
-
-
-def _agreed(accelerator: Accelerator, part: Part | None) -> bool:
-    """Whether all processes found the same part."""
-    name = "" if part is None else part.name
-    number = int.from_bytes(hashlib.sha256(name.encode()).digest()[:4], "little")
-    found: Any = accelerator.gather(torch.tensor([number], device=accelerator.device))
-    return bool((found == number).all()) and part is not None
-
-
-def _all(accelerator: Accelerator, here: bool) -> bool:
-    """Whether it is so in all processes."""
-    if accelerator.num_processes == 1:
-        return here
-    votes: Any = accelerator.reduce(torch.tensor(int(here), device=accelerator.device), reduction="sum")
-    return bool(int(votes.item()) == accelerator.num_processes)
