@@ -15,6 +15,7 @@ from transferbound.message import Header, step_size
 from transferbound.message.stream import decode
 from transferbound.priors import Preprocessing, Prior
 from transferbound.subspace import build_layout, build_projection
+from transferbound.subspace.batch_statistics import refuse_batch_dependence
 from transferbound.subspace.config import subspace_config
 from transferbound.subspace.decode import add_offset_
 from transferbound.subspace.projection import Projection
@@ -58,6 +59,7 @@ def decode_predictor(prior: Prior, num_classes: int, message: bytes, *, candidat
     @lru_cache(maxsize=1)
     def subspace_of(header: Header) -> tuple[nn.Module, Projection]:
         module = prior.build(num_classes, head_seed=header.head_seed, input_size=header.input_size)
+        refuse_batch_dependence(module)
         layout = build_layout(module, prior.head_parameters(num_classes))
         return module, build_projection(subspace_config(header), layout)
 

@@ -33,10 +33,12 @@ from transferbound.certificate import statement
 from transferbound.certificate.certificate import Certificate
 from transferbound.certification import training
 from transferbound.data.encoded import EncodedImages
-from transferbound.errors import DataError, PriorIndependenceError, SubspaceError
+from transferbound.errors import DataError, PriorError, PriorIndependenceError, SubspaceError
 from transferbound.finetune import Finetuner
 from transferbound.predictor import Predictor
 from transferbound.priors import prior as prior_module
+from transferbound.risks import counting
+from transferbound.risks.trial import Precision
 
 
 @pytest.fixture
@@ -103,7 +105,10 @@ def test_evaluation_that_stays_in_train_mode(
             return Hidden(copy.deepcopy(self.inner, memo).double())
 
     count_with(monkeypatch, lambda predictor, model: Hidden(predictor.module), trained_model(monkeypatch))
-    run()
+    with pytest.raises(PriorError, match="for a row"):
+        run()
+    monkeypatch.setattr(counting, "try_rows_alone", lambda *_, **__: Precision())
+    run(replace(QUICK, restart=True))
     monkeypatch.undo()
     assert "errors is stated as" in problems(tmp_path)
 

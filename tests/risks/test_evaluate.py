@@ -14,7 +14,8 @@ from torch import nn
 from transferbound import LabelledData, Prior
 from transferbound.data.encode import encode
 from transferbound.data.encoded import EncodedData
-from transferbound.risks.counting import CLOSE_CALL, count_errors
+from transferbound.risks.counting import count_errors
+from transferbound.risks.trial import CLOSE_CALL
 
 
 class Rows(EncodedData):

@@ -58,6 +58,7 @@ def make_statement(
     batch_size: int = 250,
     accelerator: Accelerator | None = None,
     progress: bool = False,
+    seed: int | None = None,
     encoded: EncodedData | None = None,
 ) -> Statement:
     """The content of ``certificate.json`` without what cannot be recomputed (training, versions).
@@ -70,7 +71,7 @@ def make_statement(
         test: examples for reporting only; they have no part in the bound.
         independence: the record of :func:`transferbound.independence.check.check_independence`.
         encoded: ``data`` under the message's preprocessing, where it is at hand already.
-        batch_size, accelerator, progress: how to count; without effect on the result.
+        batch_size, accelerator, progress, seed: how to count; without effect on the result.
 
     Raises:
         MessageError: the message does not decode, or does not fit the prior.
@@ -79,7 +80,12 @@ def make_statement(
     predictor = decode_predictor(prior, data.num_classes, message, candidates=candidates)
     if accelerator is not None:
         predictor.module.to(accelerator.device)
-    how: dict[str, Any] = {"batch_size": batch_size, "accelerator": accelerator, "progress": progress}
+    how: dict[str, Any] = {
+        "batch_size": batch_size,
+        "accelerator": accelerator,
+        "progress": progress,
+        "seed": seed,
+    }
     encoded = encoded or encode(predictor.preprocessing, data, progress=progress)
     bounded = risk_named(risk).of(data)
     measured = bounded.measure(predictor.module, encoded, **how)

@@ -12,6 +12,7 @@ from accelerate import Accelerator
 from transferbound.bounds.confidence import failure_probability
 from transferbound.certification.inputs import Inputs
 from transferbound.certification.settings import CertifySettings, header_of
+from transferbound.data.batches import LARGE_BATCH
 from transferbound.data.encode import encode
 from transferbound.data.encoded import EncodedData
 from transferbound.features import CachedFeatures, cached_features, features_key
@@ -19,6 +20,7 @@ from transferbound.finetune import Finetuner
 from transferbound.message import Header, cheapest
 from transferbound.message.stream import encode as encode_message
 from transferbound.risks import risk_named
+from transferbound.risks.trial import try_rows_alone
 from transferbound.storage.run_state import RunState
 from transferbound.subspace import SubspaceModel
 from transferbound.subspace.config import subspace_config
@@ -67,6 +69,7 @@ def train(run: Run, target: Path | None) -> Trained:
     model = subspace_model(run)  # before any state is written: it may not fit
     preprocessing = run.inputs.prior.preprocessing(run.header.input_size)
     encoded = encode(preprocessing, run.inputs.data, progress=run.progress)
+    _try_alone(run, encoded)  # before any time is spent on it
     state = _state(run, target)
     finetuner = finetuner_for(run, model, encoded, state)
     integers = finetuner.run()
@@ -74,6 +77,15 @@ def train(run: Run, target: Path | None) -> Trained:
     header = cheapest(replace(run.header, step=finetuner.exponent), integers, contexts)
     message = encode_message(header, integers, contexts)
     return Trained(message, encoded, _training(run.settings, finetuner), state)
+
+
+def _try_alone(run: Run, encoded: EncodedData) -> None:
+    """Refuses a prior whose answers move with the rows beside a row. A head that starts from zero would hide it."""
+    prior, device = run.inputs.prior, run.accelerator.device
+    module = prior.build(run.inputs.data.num_classes, head_seed=1, input_size=run.header.input_size).to(
+        device
+    )
+    try_rows_alone(module, encoded, batch_size=LARGE_BATCH, device=device)
 
 
 def subspace_model(run: Run) -> SubspaceModel:

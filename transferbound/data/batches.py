@@ -13,7 +13,7 @@ import torch
 
 from transferbound.data.encoded import EncodedData
 
-__all__ = ["LARGE_BATCH", "epoch_batches", "evaluation_batches", "evaluation_order"]
+__all__ = ["LARGE_BATCH", "composition", "epoch_batches", "evaluation_batches", "evaluation_order"]
 
 LARGE_BATCH = 250
 """Rows at a time in a pass without gradients, where nothing speaks for fewer."""
@@ -49,23 +49,39 @@ def evaluation_order(data: EncodedData) -> npt.NDArray[np.int64]:
     return np.argsort(data.lengths, kind="stable")[::-1].copy()
 
 
+def composition(data: EncodedData, batch_size: int, seed: int | None) -> tuple[npt.NDArray[np.int64], int]:
+    """An order of all rows, int64 [n], and a batch size of at most ``batch_size``: other ones for each ``seed``.
+
+    Whoever counts again takes another seed: what depends on the rows beside a row then gives another count.
+    """
+    if seed is None:
+        return evaluation_order(data), batch_size
+    random = np.random.default_rng(seed)
+    return random.permutation(data.n), int(random.integers(max(1, batch_size // 2), batch_size + 1))
+
+
 def evaluation_batches(
     data: EncodedData, rows: npt.NDArray[np.int64], batch_size: int, device: torch.device
 ) -> Iterator[npt.NDArray[np.int64]]:
     """``rows`` in pieces for a pass without gradients: at most ``batch_size`` each, and on a CPU what its caches hold.
 
+    Texts in one piece have the same number of tokens. So nothing is padded, and no model can see in its row how long
+    the rows beside it are: some ignore the mask (FNet), others let padding move what they compute (ConvBERT).
+
     Args:
-        rows: in :func:`evaluation_order`, or a part of it; another order only pads more.
+        rows: row numbers in any order; texts of one length keep it among themselves, the longest go first.
     """
-    start = 0
-    while start < len(rows):
-        size = batch_size
-        if device.type == "cpu" and data.lengths is None:
-            size = min(size, _CPU_IMAGES)
-        elif device.type == "cpu":
-            assert data.lengths is not None
-            size = min(
-                size, max(1, _CPU_TOKENS // max(1, int(data.lengths[rows[start : start + size]].max())))
-            )
+    if data.lengths is None:
+        yield from _pieces(rows, min(batch_size, _CPU_IMAGES) if device.type == "cpu" else batch_size)
+        return
+    lengths = data.lengths[rows]
+    together = np.argsort(-lengths, kind="stable")
+    for group in np.split(together, np.flatnonzero(np.diff(lengths[together])) + 1):
+        tokens = max(1, int(lengths[group[0]])) if len(group) else 1
+        size = min(batch_size, max(1, _CPU_TOKENS // tokens)) if device.type == "cpu" else batch_size
+        yield from _pieces(rows[group], size)
+
+
+def _pieces(rows: npt.NDArray[np.int64], size: int) -> Iterator[npt.NDArray[np.int64]]:
+    for start in range(0, len(rows), size):
         yield rows[start : start + size]
-        start += size

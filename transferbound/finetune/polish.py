@@ -7,7 +7,7 @@ estimate of the loss, with the diagonal Fisher information for curvature (Hassib
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,7 +16,9 @@ import torch
 from accelerate import Accelerator
 from tqdm import tqdm
 
+from transferbound.data.batches import LARGE_BATCH, evaluation_batches, evaluation_order
 from transferbound.data.encoded import EncodedData
+from transferbound.distributed import share, total
 from transferbound.message import Header, cheapest, message_bits
 from transferbound.risks.risk import Risk
 from transferbound.subspace import SubspaceModel
@@ -26,7 +28,6 @@ __all__ = ["SAMPLE_BATCHES", "PolishResult", "polish"]
 
 SAMPLE_BATCHES = 128
 _FIRST_SHARE = 0.02  # of the coordinates, changed in the first trial
-_LARGE_BATCH, _CPU_IMAGES, _CPU_TOKENS = 250, 64, 512
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -132,26 +133,12 @@ class _Judge:
     @torch.inference_mode()
     def _losses(self) -> Floats:
         """Of every row, float64 [rows]; all processes get all of them."""
-        accelerator, data = self.accelerator, self.data
-        rows = np.arange(data.n) if data.lengths is None else np.argsort(data.lengths, kind="stable")
-        rows = rows[accelerator.process_index :: accelerator.num_processes]
-        found = torch.zeros(data.n, dtype=torch.float32, device=accelerator.device)
-        for some in self._blocks(rows):
+        rows = share(evaluation_order(self.data), self.accelerator)
+        device = self.accelerator.device
+        found = torch.zeros(self.data.n, dtype=torch.float32, device=device)
+        for some in evaluation_batches(self.data, rows, LARGE_BATCH, device):
             found[torch.from_numpy(some)] = self.risk.losses(self.logits(some), some)
-        if accelerator.num_processes > 1:
-            found = accelerator.reduce(found, reduction="sum")
-        return found.double().cpu().numpy()
-
-    def _blocks(self, rows: Ints) -> Iterator[Ints]:
-        """Batches that fit a CPU's caches, where texts of like length stand together; larger ones elsewhere."""
-        lengths, start = self.data.lengths, 0
-        while start < len(rows):
-            size = _LARGE_BATCH
-            if self.accelerator.device.type == "cpu":
-                longest = 0 if lengths is None else int(lengths[rows[start : start + _CPU_IMAGES]].max())
-                size = max(1, _CPU_TOKENS // longest) if longest else _CPU_IMAGES
-            yield rows[start : start + size]
-            start += size
+        return total(found, self.accelerator).double().cpu().numpy()
 
 
 def _ranked_changes(q: Ints, score: _Score, judge: _Judge, batch_size: int) -> tuple[Ints, Ints]:

@@ -1,17 +1,16 @@
 """Counting errors: the same number whatever the batch size, the order, the threads or the device.
 
 Float32 sums depend on how they are grouped, so an example whose two best logits nearly tie could fall
-either way. Such close calls are decided once more in float64. What is still within ``TIE`` of a tie there
-is an error: the predictor then has no answer, whatever the last digits say on one machine.
+either way. Such close calls are decided once more in float64; how close is close, a trial of some rows says
+(:mod:`transferbound.risks.trial`). What is still within rounding of a tie there is an error: the predictor
+then has no answer, whatever the last digits say on one machine.
 """
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Iterator
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -19,24 +18,21 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from transferbound.data.batches import LARGE_BATCH, composition, evaluation_batches
 from transferbound.data.encoded import EncodedData
+from transferbound.distributed import share, total
 from transferbound.errors import ArgumentError
+from transferbound.risks.trial import Precision, in_float64, logits_of, try_rows_alone
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
 
-__all__ = ["CLOSE_CALL", "TIE", "ErrorCount", "count_errors"]
+__all__ = ["ErrorCount", "count_errors"]
 
-CLOSE_CALL = 1e-3
-"""Margins below this part of an example's largest logit (in absolute value) are settled in float64."""
-
-TIE = 1e-9
-"""Margins in float64 below this part of the largest logit count as ties, and so as errors."""
+Bools = npt.NDArray[np.bool_]
+Ints = npt.NDArray[np.int64]
 
 _FLOAT64_BATCH = 16
-# On a CPU larger batches leave its caches: MiniLM takes up to 2.5 times as long, EfficientNet-Lite0 1.3 times.
-_CPU_TOKENS = 512
-_CPU_IMAGES = 64
 
 
 @dataclass(frozen=True)
@@ -48,7 +44,7 @@ class ErrorCount:
         close_calls: how many examples were settled in float64.
     """
 
-    wrong: npt.NDArray[np.bool_]
+    wrong: Bools
     close_calls: int
 
     @property
@@ -65,10 +61,11 @@ def count_errors(
     module: nn.Module,
     data: EncodedData,
     *,
-    batch_size: int = 250,
+    batch_size: int = LARGE_BATCH,
     accelerator: Accelerator | None = None,
     progress: bool = False,
-    order: npt.NDArray[np.int64] | None = None,
+    seed: int | None = None,
+    order: Ints | None = None,
 ) -> ErrorCount:
     """Counts the examples whose label does not get the strictly largest logit.
 
@@ -78,56 +75,63 @@ def count_errors(
         batch_size: most examples at a time; has no effect on the result.
         accelerator: where given, its processes share the work and all get the whole result.
         progress: show a progress bar.
-        order: the order in which examples are taken, int64 [n]; has no effect on the result.
+        seed: composes the batches in another way (:func:`transferbound.data.batches.composition`); has no effect on
+            the result.
+        order: the order in which examples are taken, int64 [n], instead; has no effect on the result.
 
     Raises:
         ArgumentError: ``batch_size`` is not positive.
+        PriorError: the answer for a row moves with the rows beside it.
     """
     if batch_size < 1:
         raise ArgumentError(f"batch_size is {batch_size}; it must be at least 1")
     module.eval()
     device = next(module.parameters()).device
-    rows = _order(data) if order is None else order
-    if accelerator is not None:
-        rows = rows[accelerator.process_index :: accelerator.num_processes]
+    rows, batch_size = composition(data, batch_size, seed)
+    rows = share(rows if order is None else order, accelerator)
     wrong = np.zeros(data.n, dtype=bool)
-    close: list[npt.NDArray[np.int64]] = []
-    bar = tqdm(total=len(rows), desc="counting errors", unit="ex", disable=not progress, leave=False)
-    with _full_float32(device), bar:
-        for some in _blocks(data, rows, batch_size, device):
-            ((indices, batch, labels),) = data.batches(len(some), order=some, device=device)
-            logits = module(**batch)
-            margin, size = _margin(logits.double(), labels)
-            wrong[indices] = (margin <= 0).cpu().numpy()
-            close.append(indices[(margin.abs() <= CLOSE_CALL * size).cpu().numpy()])
-            bar.update(len(indices))
-    doubtful = np.concatenate(close) if close else np.zeros(0, dtype=np.int64)
-    if len(doubtful):
-        _settle(module, data, doubtful, wrong, device)
-    return _combine(wrong, len(doubtful), accelerator, device)
+    with _full_float32(device):
+        precision = try_rows_alone(module, data, batch_size=batch_size, device=device)
+        close = _decide(module, data, rows, wrong, precision, batch_size, progress)
+    if len(close):
+        _settle(module, data, close, wrong, precision)
+    summed = total(torch.from_numpy(np.append(wrong.astype(np.int64), len(close))), accelerator).cpu().numpy()
+    return ErrorCount(summed[:-1].astype(bool), int(summed[-1]))
 
 
-def _order(data: EncodedData) -> npt.NDArray[np.int64]:
-    """Texts of like length together, so that little is padded; images as they stand."""
-    if data.lengths is None:
-        return np.arange(data.n)
-    return np.argsort(data.lengths, kind="stable")[::-1].copy()
+def _decide(
+    module: nn.Module,
+    data: EncodedData,
+    rows: Ints,
+    wrong: Bools,
+    precision: Precision,
+    batch_size: int,
+    progress: bool,
+) -> Ints:
+    """Fills in ``wrong`` at ``rows`` by float32 logits; gives the rows that are too close for that."""
+    if precision.close >= 1.0:
+        return rows
+    device = next(module.parameters()).device
+    close: list[Ints] = [np.zeros(0, dtype=np.int64)]
+    with tqdm(total=len(rows), desc="counting errors", unit="ex", disable=not progress, leave=False) as bar:
+        for some in evaluation_batches(data, rows, batch_size, device):
+            margin, size = _margin(logits_of(module, data, some).double(), _labels(data, some, device))
+            wrong[some] = (margin <= 0).cpu().numpy()
+            close.append(some[(margin.abs() <= precision.close * size).cpu().numpy()])
+            bar.update(len(some))
+    return np.concatenate(close)
 
 
-def _blocks(
-    data: EncodedData, rows: npt.NDArray[np.int64], batch_size: int, device: torch.device
-) -> Iterator[npt.NDArray[np.int64]]:
-    """Row numbers of each batch."""
-    start = 0
-    while start < len(rows):
-        size = batch_size
-        if device.type == "cpu" and data.lengths is None:
-            size = min(size, _CPU_IMAGES)
-        elif device.type == "cpu":
-            assert data.lengths is not None
-            size = min(size, max(1, _CPU_TOKENS // max(1, int(data.lengths[rows[start]]))))
-        yield rows[start : start + size]
-        start += size
+def _settle(module: nn.Module, data: EncodedData, close: Ints, wrong: Bools, precision: Precision) -> None:
+    exact = in_float64(module)
+    device = next(exact.parameters()).device
+    for some in evaluation_batches(data, np.sort(close), _FLOAT64_BATCH, device):
+        margin, size = _margin(logits_of(exact, data, some, wide=True), _labels(data, some, device))
+        wrong[some] = ~(margin > precision.tie * size).cpu().numpy()  # a size that is not a number: an error
+
+
+def _labels(data: EncodedData, rows: Ints, device: torch.device) -> Tensor:
+    return data.labels[torch.from_numpy(rows)].to(device)
 
 
 def _margin(logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
@@ -139,38 +143,11 @@ def _margin(logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
     return margin, logits.abs().amax(1)
 
 
-def _settle(
-    module: nn.Module,
-    data: EncodedData,
-    doubtful: npt.NDArray[np.int64],
-    wrong: npt.NDArray[np.bool_],
-    device: torch.device,
-) -> None:
-    if device.type == "mps":  # no float64 there
-        device = torch.device("cpu")
-    exact = copy.deepcopy(module).to(device=device, dtype=torch.float64)
-    for indices, batch, labels in data.batches(_FLOAT64_BATCH, order=np.sort(doubtful), device=device):
-        wide = {k: v.double() if v.is_floating_point() else v for k, v in batch.items()}
-        margin, size = _margin(exact(**wide), labels)
-        wrong[indices] = ~(margin > TIE * size).cpu().numpy()  # a size that is not a number: an error
-
-
-def _combine(
-    wrong: npt.NDArray[np.bool_], close_calls: int, accelerator: Accelerator | None, device: torch.device
-) -> ErrorCount:
-    if accelerator is None or accelerator.num_processes == 1:
-        return ErrorCount(wrong, close_calls)
-    summed: Any = accelerator.reduce(
-        torch.cat([torch.from_numpy(wrong).long(), torch.tensor([close_calls])]).to(device), reduction="sum"
-    )
-    total = summed.cpu().numpy()
-    return ErrorCount(total[:-1].astype(bool), int(total[-1]))
-
-
-def _full_float32(device: torch.device) -> Any:
+def _full_float32(device: torch.device) -> AbstractContextManager[None]:
     """No TF32 in convolutions: its rounding is coarser than a close call."""
     if device.type != "cuda":
         return nullcontext()
-    return torch.backends.cudnn.flags(
+    cudnn: AbstractContextManager[None] = torch.backends.cudnn.flags(
         enabled=True, benchmark=torch.backends.cudnn.benchmark, deterministic=True, allow_tf32=False
     )
+    return cudnn

@@ -125,8 +125,19 @@ class Risk(ABC):
         batch_size: int = 250,
         accelerator: Accelerator | None = None,
         progress: bool = False,
+        seed: int | None = None,
     ) -> Measured:
-        """The losses of ``module`` on all rows, the same whatever the batch size, order, threads or device."""
+        """The losses of ``module`` on all rows, the same whatever the batch size, order, threads or device.
+
+        Args:
+            module: the decoded predictor.
+            data: the encoded rows.
+            batch_size, accelerator, progress: how to count; without effect on the result.
+            seed: composes the batches in another way; without effect on the result.
+
+        Raises:
+            PriorError: the answer for a row moves with the rows beside it.
+        """
 
     @abstractmethod
     def counted(self, measured: Measured) -> dict[str, Any]:

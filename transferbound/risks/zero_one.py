@@ -71,10 +71,13 @@ class ZeroOne(Risk):
         batch_size: int = 250,
         accelerator: Accelerator | None = None,
         progress: bool = False,
+        seed: int | None = None,
     ) -> Measured:
         from transferbound.risks.counting import count_errors
 
-        count = count_errors(module, data, batch_size=batch_size, accelerator=accelerator, progress=progress)
+        count = count_errors(
+            module, data, batch_size=batch_size, accelerator=accelerator, progress=progress, seed=seed
+        )
         wrong: Floats = count.wrong.astype(np.float64)
         return Measured(wrong, self.units.losses(wrong))
 

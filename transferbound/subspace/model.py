@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from transferbound.errors import SubspaceError
+from transferbound.subspace.batch_statistics import has_statistics, refuse_batch_dependence
 from transferbound.subspace.build import build_projection
 from transferbound.subspace.config import SubspaceConfig
 from transferbound.subspace.layout import build_layout
@@ -75,7 +76,7 @@ class SubspaceModel(nn.Module):
     ) -> None:
         super().__init__()
         _refuse_wrappers(model)
-        _refuse_batch_dependence(model)
+        refuse_batch_dependence(model)
         layout = build_layout(model, head)
         projection = build_projection(config, layout)
         self.subspace_config = config
@@ -99,7 +100,7 @@ class SubspaceModel(nn.Module):
             p.requires_grad_(id(p) in chosen)
             p.grad = None
         self._trainable = trainable
-        self._with_statistics = [m for m in model.modules() if _has_statistics(m)]
+        self._with_statistics = [m for m in model.modules() if has_statistics(m)]
         self._switches = [
             (m, name)
             for m in model.modules()
@@ -371,19 +372,6 @@ def _refuse_wrappers(model: nn.Module) -> None:
             raise SubspaceError(
                 f"the model is already wrapped ({type(module).__name__}): make the SubspaceModel of the "
                 "plain model, and compile or distribute that (SubspaceModel.reduce_gradient)"
-            )
-
-
-def _has_statistics(module: nn.Module) -> bool:
-    return getattr(module, "running_mean", None) is not None
-
-
-def _refuse_batch_dependence(model: nn.Module) -> None:
-    for name, module in model.named_modules():
-        if isinstance(module, nn.modules.batchnorm._BatchNorm) and not _has_statistics(module):
-            raise SubspaceError(
-                f"{name} is a batch normalization without running statistics: the prediction for one "
-                "example would depend on its batch. Replace it before wrapping"
             )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import secrets
 from dataclasses import replace
 from pathlib import Path
 
@@ -119,6 +120,7 @@ def check_certificate(
             independence=_independence(content["independence"], prior, data, prior_split, pretraining),
             batch_size=batch_size,
             progress=progress,
+            seed=secrets.randbits(32),  # other batches than the writer's, which nobody can foresee
         )
     except PriorIndependenceError as error:
         return Verdict(False, (f"independence: {error}",), certificate)
