@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,26 @@ def test_it_appears_when_it_is_complete(tmp_path: Path) -> None:
     assert [file.name for file in target.parent.iterdir()] == ["out"]
     assert (target / "file").read_text(encoding="utf-8") == "x"
     assert target.stat().st_mode & 0o777 == 0o755
+
+
+def test_its_files_are_on_the_disk_before_it_has_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced = []
+
+    def note(handle: int) -> None:
+        assert not (tmp_path / "out").exists()
+        synced.append(os.fstat(handle).st_ino)
+
+    monkeypatch.setattr(os, "fsync", note)
+    with new_folder(tmp_path / "out") as partial:
+        (partial / "below").mkdir()
+        files = [partial / "one", partial / "below" / "two"]
+        for file in files:
+            file.write_text("x", encoding="utf-8")
+        files[0].chmod(0o444)
+        numbers = {file.stat().st_ino for file in files}
+    assert set(synced) == numbers
 
 
 @pytest.mark.parametrize("error", [OSError(28, "No space left on device"), KeyboardInterrupt()])

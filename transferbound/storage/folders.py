@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -36,6 +37,8 @@ def check_out(folder: Path) -> None:
 def new_folder(folder: Path) -> Iterator[Path]:
     """Gives a hidden partial folder beside ``folder``, which gets its name at the end, or is removed.
 
+    Its files are on the disk before it has its name: after a crash of the machine it is whole, or not there.
+
     Raises:
         OutputError: ``folder`` holds something already, or cannot be written.
     """
@@ -46,6 +49,7 @@ def new_folder(folder: Path) -> Iterator[Path]:
         folder.parent.mkdir(parents=True, exist_ok=True)
         partial = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}.", suffix=".partial"))
         yield partial
+        _sync(partial)
         partial.chmod(0o755)  # mkdtemp's folder is its owner's alone
         if folder.exists():
             folder.rmdir()
@@ -55,3 +59,10 @@ def new_folder(folder: Path) -> Iterator[Path]:
     finally:
         if partial is not None:
             shutil.rmtree(partial, ignore_errors=True)
+
+
+def _sync(folder: Path) -> None:
+    for path in folder.rglob("*"):
+        if path.is_file():
+            with path.open("rb") as file:
+                os.fsync(file.fileno())
