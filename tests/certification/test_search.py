@@ -294,7 +294,7 @@ def test_a_damaged_state_is_refused(tmp_path: Path, spoil: Any) -> None:
             searched(tmp_path / "out")
     file = tmp_path / "out.partial" / "search.json"
     file.write_text(spoil(file.read_text(encoding="utf-8")), encoding="utf-8")
-    with pytest.raises(OutputError, match=r"cannot be read .*; pass --restart"):
+    with pytest.raises(OutputError, match=r"cannot be read: .*; pass --restart"):
         searched(tmp_path / "out")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import math
 import pickle
 import shutil
 from collections.abc import Callable
@@ -303,7 +304,7 @@ def test_declared_pooling_is_used(tiny_bert: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("file", ["1_Pooling/config.json", "sentence_bert_config.json"])
-@pytest.mark.parametrize(("text", "message"), [("{", "not readable JSON"), ("[1]", "not an object")])
+@pytest.mark.parametrize(("text", "message"), [("{", "not valid JSON"), ("[1]", "not an object")])
 def test_damaged_files_of_sentence_transformers(
     file: str, text: str, message: str, tiny_bert: Path, tmp_path: Path
 ) -> None:
@@ -454,10 +455,39 @@ def test_remote_code_is_refused(tiny_bert: Path, tmp_path: Path, file: str) -> N
         Prior.from_pretrained(str(folder))
 
 
+def test_numbers_that_only_some_readers_of_json_know(tiny_bert: Path, tmp_path: Path) -> None:
+    """transformers writes such: an attention scale of Infinity, "no limit" as an integer of 31 digits."""
+    folder = copied(tiny_bert, tmp_path / "a")
+    plain = Prior.from_pretrained(str(tiny_bert))
+    for file, more in (
+        ("config.json", {"scale": math.inf, "unknown": math.nan, "large": 1e999}),
+        ("tokenizer_config.json", {"model_max_length": 1000000000000000019884624838656}),
+    ):
+        content = json.loads((folder / file).read_text()) | more
+        (folder / file).write_text(json.dumps(content).replace("{", '{"one": 1, "one": 2, ', 1))
+    assert "Infinity" in (folder / "config.json").read_text()
+    assert "1000000000000000019884624838656" in (folder / "tokenizer_config.json").read_text()
+    prior = Prior.from_pretrained(str(folder))
+    assert prior.fingerprint == plain.fingerprint
+    assert prior.preprocessing().tokens(["a good film"], None) == plain.preprocessing().tokens(
+        ["a good film"], None
+    )
+
+
+def test_a_large_tokenizer_config_is_read(tiny_bert: Path, tmp_path: Path) -> None:
+    """Gemma's is larger than a certificate may be: it lists thousands of added tokens."""
+    folder = copied(tiny_bert, tmp_path / "a")
+    file = folder / "tokenizer_config.json"
+    content = json.loads(file.read_text()) | {"unused": ["<unused token>"] * 100_000}
+    file.write_text(json.dumps(content))
+    assert file.stat().st_size > 1_500_000
+    Prior.from_pretrained(str(folder)).preprocessing()
+
+
 def test_config_that_is_not_json(tiny_bert: Path, tmp_path: Path) -> None:
     folder = copied(tiny_bert, tmp_path / "a")
     (folder / "config.json").write_text("{")
-    with pytest.raises(PriorError, match="not readable JSON"):
+    with pytest.raises(PriorError, match="not valid JSON"):
         Prior.from_pretrained(str(folder))
     (folder / "config.json").write_text('{"model_type": "no_such_type"}')
     with pytest.raises(PriorError, match="no_such_type"):
@@ -569,7 +599,7 @@ def test_several_weight_files_want_a_name(tiny_timm: Path, tmp_path: Path) -> No
     ("index", "message"),
     [
         ("[]", "not an object"),
-        ("{", "not readable JSON"),
+        ("{", "not valid JSON"),
         ('{"weight_map": ["a"]}', "not a weight index"),
         ('{"weight_map": {"a": ["b"]}}', "not in its folder"),
         ('{"weight_map": {"a": "../outside.safetensors"}}', "not in its folder"),

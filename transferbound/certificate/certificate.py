@@ -47,9 +47,9 @@ class Certificate:
             raise CertificateError(
                 f"{path} is not a folder; give the folder that `transferbound bound` wrote"
             )
-        content = read_json(path / CERTIFICATE_FILE)
+        content = read_json(path / CERTIFICATE_FILE, CertificateError)
         check_content(content)
-        return cls(content, read_limited(path / MESSAGE_FILE, MAX_BYTES))
+        return cls(content, read_limited(path / MESSAGE_FILE, MAX_BYTES, CertificateError))
 
     def save_pretrained(
         self, folder: str | os.PathLike[str], finish: Callable[[Path], None] | None = None

@@ -7,9 +7,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from transferbound.errors import CertificateError, OutputError
+from transferbound.errors import OutputError
 from transferbound.storage.files import read_json, write_json
-from transferbound.storage.run_state import SEARCH_FILE, check_same, holds_run
+from transferbound.storage.run_state import SEARCH_FILE, check_same, damaged_state, holds_run
 
 __all__ = ["FinishedPilot", "SearchState"]
 
@@ -61,14 +61,12 @@ class SearchState:
             if holds_run(folder):
                 check_same(folder, {}, {"search": None})
             return
+        kept = read_json(self._path, damaged_state)
         try:
-            kept = read_json(self._path)
             check_same(folder, kept["settings"], self._settings)
             self.pilots = {int(number): FinishedPilot(**pilot) for number, pilot in kept["pilots"].items()}
-        except (CertificateError, AttributeError, KeyError, TypeError, ValueError) as error:
-            raise OutputError(
-                f"the search {self._path} cannot be read ({error}); pass --restart to begin again"
-            ) from error
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise damaged_state(f"{self._path} holds no record of a search ({error})") from error
 
     def add(self, number: int, pilot: FinishedPilot, *, write: bool = True) -> None:
         """Keeps a finished pilot; on disk only where ``write`` is true."""

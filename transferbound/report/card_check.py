@@ -40,7 +40,7 @@ def check_card(folder: Path, certificate: Certificate) -> list[str]:
     if not (folder / CARD_FILE).exists():
         return []
     try:
-        text = read_limited(folder / CARD_FILE, _MAX_CARD_BYTES).decode("utf-8")
+        text = read_limited(folder / CARD_FILE, _MAX_CARD_BYTES, CertificateError).decode("utf-8")
         found = getattr(ModelCard(text).data, "eval_results", None) or []
     except (CertificateError, ValueError, TypeError, KeyError, yaml.YAMLError) as error:
         return [f"{CARD_FILE} cannot be read as a model card: {' '.join(str(error).split())[:200]}"]

@@ -1,18 +1,23 @@
-"""Files: written atomically, read with a limit. What is read is untrusted plain data."""
+"""Files: written atomically, read with a limit.
+
+What is read is untrusted plain data. Whoever reads it names the error that is raised."""
 
 from __future__ import annotations
 
 import json
 import math
 import os
+import stat
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from transferbound.errors import CertificateError
+from transferbound.errors import TransferboundError
 
 __all__ = [
     "MAX_JSON_BYTES",
+    "Refusal",
     "parse_json",
     "read_json",
     "read_limited",
@@ -23,6 +28,10 @@ __all__ = [
 
 MAX_JSON_BYTES = 2**20
 _MAX_DEPTH = 32
+
+Refusal = Callable[[str], TransferboundError]
+"""From what is wrong with a file to the error that is raised: one of our error classes, or a function that adds what
+the file is for and the remedy."""
 
 
 def write_bytes(path: Path, data: bytes) -> None:
@@ -52,57 +61,72 @@ def write_json(path: Path, value: Any) -> None:
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
-def read_limited(path: Path, limit: int) -> bytes:
-    """The bytes of a regular file of at most ``limit`` bytes.
+def read_limited(path: Path, limit: int, error: Refusal) -> bytes:
+    """The bytes of a regular file of at most ``limit`` bytes, which is opened once.
 
     Raises:
-        CertificateError: no such file, not a regular file, too large, or unreadable.
+        TransferboundError: ``error``, where it is missing, no regular file, too large or unreadable.
     """
     try:
-        if not path.is_file():
-            raise CertificateError(f"{path} is missing or not a regular file")
-        with path.open("rb") as file:
+        with open(path, "rb", opener=_open_at_once) as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                raise error(f"{path} is missing or not a regular file")
             data = file.read(limit + 1)
-    except OSError as error:
-        raise CertificateError(f"cannot read {path}: {error.strerror or error}") from error
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as reason:
+        raise error(f"{path} is missing or not a regular file") from reason
+    except (OSError, ValueError) as reason:  # ValueError: a name that no file can have
+        raise error(f"cannot read {path}: {getattr(reason, 'strerror', None) or reason}") from reason
     if len(data) > limit:
-        raise CertificateError(f"{path} is larger than {limit} bytes, the most that is read")
+        raise error(f"{path} is larger than {limit} bytes, the most that is read")
     return data
 
 
-def read_json(path: Path, limit: int = MAX_JSON_BYTES) -> Any:
+def _open_at_once(path: str, flags: int) -> int:
+    """Without waiting, as a pipe would have one wait for its other end."""
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+
+
+def read_json(path: Path, error: Refusal, *, limit: int = MAX_JSON_BYTES, lenient: bool = False) -> Any:
     """Plain data from a JSON file. Raises as :func:`read_limited` and :func:`parse_json`."""
-    return parse_json(read_limited(path, limit), str(path))
+    return parse_json(read_limited(path, limit, error), str(path), error, lenient=lenient)
 
 
-def parse_json(data: bytes, name: str) -> Any:
-    """Plain data from JSON; a key given twice, NaN, infinities, half a surrogate pair and more than 32 levels
-    of nesting are refused.
+def parse_json(data: bytes, name: str, error: Refusal, *, lenient: bool = False) -> Any:
+    """Plain data from JSON; a key given twice, NaN, infinities, integers of more than 20 digits, half a surrogate
+    pair and more than 32 levels of nesting are refused.
+
+    Args:
+        data: UTF-8.
+        name: what ``data`` is, for errors.
+        error: makes the error.
+        lenient: for what other tools wrote: numbers of all kinds pass, and of a key given twice the last counts, as
+            in those tools.
 
     Raises:
-        CertificateError: the text is not such JSON.
+        TransferboundError: ``error``, where the text is not such JSON.
     """
+    hooks: dict[str, Any] = {
+        "object_pairs_hook": _unique,
+        "parse_constant": _no_constant,
+        "parse_int": _parse_int,
+        "parse_float": _parse_float,
+    }
     try:
-        value = json.loads(
-            data.decode("utf-8"),
-            object_pairs_hook=_unique,
-            parse_constant=_no_constant,
-            parse_int=_parse_int,
-            parse_float=_parse_float,
-        )
+        value = json.loads(data.decode("utf-8"), **({} if lenient else hooks))
         if b"\\u" in data:  # an escape can name half a surrogate pair, which no output can carry
             json.dumps(value, ensure_ascii=False).encode()
-    except RecursionError as error:
-        raise CertificateError(f"{name} is nested too deeply") from error
-    except ValueError as error:
-        raise CertificateError(f"{name} is not valid JSON: {error}") from error
-    _check_depth(value, name)
+    except RecursionError as reason:
+        raise error(f"{name} is nested too deeply") from reason
+    except ValueError as reason:
+        raise error(f"{name} is not valid JSON: {reason}") from reason
+    if _depth_exceeds(value, _MAX_DEPTH):
+        raise error(f"{name} is nested too deeply: more than {_MAX_DEPTH} levels")
     return value
 
 
-def _check_depth(value: Any, name: str) -> None:
+def _depth_exceeds(value: Any, most: int) -> bool:
     level = [value]
-    for _ in range(_MAX_DEPTH):
+    for _ in range(most):
         level = [
             inner
             for outer in level
@@ -110,8 +134,8 @@ def _check_depth(value: Any, name: str) -> None:
             for inner in (outer.values() if isinstance(outer, dict) else outer)
         ]
         if not level:
-            return
-    raise CertificateError(f"{name} is nested too deeply: more than {_MAX_DEPTH} levels")
+            return False
+    return True
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -12,9 +12,9 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from transferbound.errors import OutputError
-from transferbound.storage.files import read_json, write_json
+from transferbound.storage.files import parse_json, read_json, write_json
 
-__all__ = ["SEARCH_FILE", "RunState", "check_same", "holds_run", "remove_state"]
+__all__ = ["SEARCH_FILE", "RunState", "check_same", "damaged_state", "holds_run", "remove_state"]
 
 _SETTINGS = "run.json"
 SEARCH_FILE = "search.json"
@@ -41,7 +41,7 @@ class RunState:
         if restart:
             self.remove()
         if (folder / _SETTINGS).exists():
-            check_same(folder, read_json(folder / _SETTINGS), self._settings)
+            check_same(folder, read_json(folder / _SETTINGS, damaged_state), self._settings)
         elif (folder / SEARCH_FILE).exists() and "search" not in self._settings:
             check_same(folder, {"search": None}, {})
         else:
@@ -74,18 +74,22 @@ class RunState:
             with safe_open(path, framework="pt") as opened:
                 metadata = opened.metadata() or {}
                 tensors = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
-            numbers = json.loads(metadata["numbers"])
+            text = metadata["numbers"].encode()
         except (OSError, SafetensorError, KeyError, ValueError) as error:
-            raise OutputError(
-                f"the checkpoint {path} cannot be read ({error}); pass --restart to begin again"
-            ) from error
+            raise damaged_state(f"{path} is no checkpoint ({error})") from error
         if metadata.get("run") != self.fingerprint:
             raise OutputError(f"the checkpoint {path} is of another run; pass --restart to begin again")
-        return tensors, numbers
+        # Lenient: the loss is not a number where a run diverged.
+        return tensors, parse_json(text, f"what {path} says of the run", damaged_state, lenient=True)
 
     def remove(self) -> None:
         """Deletes the state. Only the files that a run writes are touched."""
         remove_state(self.folder)
+
+
+def damaged_state(why: str) -> OutputError:
+    """The error for a file of an unfinished run's state that cannot be read."""
+    return OutputError(f"the unfinished run cannot be read: {why}; pass --restart to begin again")
 
 
 def remove_state(folder: Path) -> None:
