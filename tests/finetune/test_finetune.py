@@ -31,6 +31,7 @@ from transferbound.finetune.soft_bits import soft_bits
 from transferbound.message import Header
 from transferbound.risks.zero_one import ZeroOne
 from transferbound.storage.run_state import RunState
+from transferbound.storage.tensors import load_tensors, save_tensors
 from transferbound.subspace import SubspaceConfig, SubspaceModel
 from transferbound.subspace.quantizer import Quantizer
 
@@ -186,9 +187,77 @@ def test_a_truncated_checkpoint_is_refused(tmp_path: Path, keep: int) -> None:
         state.load()
 
 
+@pytest.mark.parametrize("text", ["", "{", '{"decoder": NaN}', '{"a": 1, "a": 2}', "[" * 5000])
+def test_damaged_settings_are_the_runs_error_with_its_remedy(text: str, tmp_path: Path) -> None:
+    RunState(tmp_path / "run", {"decoder": {"dim": 12}})
+    (tmp_path / "run" / "run.json").write_text(text, encoding="utf-8")
+    with pytest.raises(OutputError, match=r"unfinished run cannot be read: .*run\.json .*; pass --restart"):
+        RunState(tmp_path / "run", {"decoder": {"dim": 12}})
+    RunState(tmp_path / "run", {"decoder": {"dim": 12}}, restart=True)
+
+
+@pytest.mark.parametrize("metadata", [{}, {"numbers": "{"}, {"numbers": "[" * 5000}])
+def test_damaged_numbers_of_a_checkpoint_are_refused(metadata: dict[str, str], tmp_path: Path) -> None:
+    state = RunState(tmp_path, {"seed": 1})
+    file = tmp_path / "checkpoint.safetensors"
+    save_tensors(file, {"x": torch.ones(1)}, {"run": state.fingerprint} | metadata)
+    with pytest.raises(OutputError, match=r"cannot be read: what .* says of the run .*; pass --restart"):
+        state.load()
+
+
+def test_a_run_whose_loss_is_not_a_number_goes_on(tmp_path: Path) -> None:
+    state = RunState(tmp_path, {})
+    state.save({"x": torch.ones(3)}, {"step": 3, "loss": math.nan})
+    loaded = state.load()
+    assert loaded is not None
+    assert loaded[0]["x"].tolist() == [1, 1, 1]
+    assert loaded[1]["step"] == 3
+    assert math.isnan(loaded[1]["loss"])
+
+
+_REPLACE = """
+import itertools, os, sys
+target, *sources = sys.argv[1:]
+contents = [open(source, "rb").read() for source in sources]
+for content in itertools.cycle(contents):
+    with open(target + ".new", "wb") as file:
+        file.write(content)
+    os.replace(target + ".new", target)
+"""
+
+
+def test_a_checkpoint_replaced_while_it_is_read_is_one_or_the_other(tmp_path: Path) -> None:
+    state, sources = RunState(tmp_path, {}), []
+    for step in range(7):  # of another size each: the header of one and the tensors of another would not fit
+        state.save({"x": torch.full((1 + 1000 * step,), float(step))}, {"step": step})
+        sources.append((tmp_path / "checkpoint.safetensors").rename(tmp_path / str(step)))
+    state.save({"x": torch.zeros(1)}, {"step": 0})
+    command = [sys.executable, "-c", _REPLACE, tmp_path / "checkpoint.safetensors", *sources]
+    writer = subprocess.Popen(list(map(str, command)))
+    seen = set()
+    try:
+        deadline = time.monotonic() + 2
+        while time.monotonic() < deadline:
+            loaded = state.load()
+            assert loaded is not None
+            step = loaded[1]["step"]
+            assert loaded[0]["x"].tolist() == [step] * (1 + 1000 * step)
+            seen.add(step)
+    finally:
+        writer.kill()
+        writer.wait()
+    assert len(seen) > 1
+
+
 def test_removing_a_state_leaves_the_users_files(tmp_path: Path) -> None:
     state = RunState(tmp_path / "run", {})
     state.save({"x": torch.ones(1)}, {})
+    for name in (
+        "checkpoint.safetensors.x1.partial",
+        "run.json.x2.partial",
+        "checkpoint.safetensors.partial",
+    ):
+        (tmp_path / "run" / name).write_bytes(b"left by a killed process")
     (tmp_path / "run" / "mine.txt").write_text("keep", encoding="utf-8")
     state.remove()
     assert [file.name for file in (tmp_path / "run").iterdir()] == ["mine.txt"]
@@ -254,13 +323,10 @@ def _kill_halfway(command: list[Any], partial: Path) -> int:
 
 
 def _saved_step(partial: Path) -> int:
-    from safetensors import safe_open
-
     file = partial / "checkpoint.safetensors"
     if not file.exists():
         return 0
-    with safe_open(file, framework="pt") as opened:
-        return int(json.loads(opened.metadata()["numbers"])["step"])
+    return int(json.loads(load_tensors(file, OutputError)[1]["numbers"])["step"])
 
 
 # Budgets ---------------------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ from transferbound.bounds import occam_kl
 from transferbound.bounds.confidence import failure_probability
 from transferbound.certificate.content import Content
 from transferbound.risks import risk_of
+from transferbound.storage.files import replacing
 from transferbound.wording import confidence_text
 
 __all__ = ["FIGURE", "draw_certificate"]
@@ -29,7 +30,8 @@ def draw_certificate(content: Content, path: Path) -> None:
     _bars(left, content)
     _curve(right, content)
     path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=144, metadata={"Software": None})
+    with replacing(path) as partial:
+        figure.savefig(partial, dpi=144, format="png", metadata={"Software": None})
 
 
 def _bars(axes: Axes, content: Content) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 
 from transferbound.errors import OutputError
 from transferbound.plan import Plan, sweep
+from transferbound.storage.files import replacing
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -35,15 +36,11 @@ def plan_figure(plan: Plan, path: str | Path) -> Path:
     by_bits, by_n = figure.subplots(1, 2, sharey=True)
     _draw_bits(by_bits, plan)
     _draw_n(by_n, plan)
-    # Written beside the target and moved into place, so that no half-written figure is left.
-    partial = path.with_name(f".{path.stem}.partial{path.suffix}")
     try:
-        figure.savefig(partial, dpi=150)
-        partial.replace(path)
+        with replacing(path) as partial:
+            figure.savefig(partial, dpi=150, format=path.suffix[1:].lower())
     except OSError as error:
         raise OutputError(f"cannot write {str(path)!r}: {error}") from error
-    finally:
-        partial.unlink(missing_ok=True)
     return path
 
 

@@ -9,7 +9,9 @@ import math
 import os
 import stat
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from glob import escape
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +20,15 @@ from transferbound.errors import TransferboundError
 __all__ = [
     "MAX_JSON_BYTES",
     "Refusal",
+    "new_partial",
     "parse_json",
+    "put_in_place",
     "read_json",
     "read_limited",
+    "replacing",
+    "sync_file",
+    "sync_folder",
+    "unfinished",
     "write_bytes",
     "write_json",
     "write_text",
@@ -34,21 +42,61 @@ Refusal = Callable[[str], TransferboundError]
 the file is for and the remedy."""
 
 
+def new_partial(path: Path) -> Path:
+    """An empty file beside ``path``, to be written and then to be :func:`put_in_place`."""
+    handle, partial = tempfile.mkstemp(dir=path.parent, prefix=path.name + ".", suffix=".partial")
+    os.close(handle)
+    return Path(partial)
+
+
+def unfinished(path: Path) -> list[Path]:
+    """What processes that were killed have left of files that were to become ``path``."""
+    return list(path.parent.glob(f"{escape(path.name)}.*partial"))
+
+
+def put_in_place(partial: Path, path: Path) -> None:
+    """Gives a finished file its name. It is on the disk before, and the name is after: whatever breaks, ``path``
+    holds all of it or what it held before."""
+    sync_file(partial)
+    umask = os.umask(0)
+    os.umask(umask)
+    partial.chmod(0o666 & ~umask)
+    partial.replace(path)
+    sync_folder(path.parent)
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Gives a partial file to write to, which gets the name ``path`` at the end, or is removed after an error."""
+    partial = new_partial(path)
+    try:
+        yield partial
+        put_in_place(partial, path)
+    except BaseException:
+        partial.unlink(missing_ok=True)
+        raise
+
+
+def sync_file(path: Path) -> None:
+    """Waits until the file's content is on the disk."""
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
+
+
+def sync_folder(folder: Path) -> None:
+    """Waits until the names in the folder are on the disk, where the system knows how."""
+    with suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
 def write_bytes(path: Path, data: bytes) -> None:
     """Writes ``data`` so that ``path`` holds all of it or what it held before."""
-    handle, partial = tempfile.mkstemp(dir=path.parent, prefix=path.name + ".", suffix=".partial")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        umask = os.umask(0)
-        os.umask(umask)
-        os.chmod(partial, 0o666 & ~umask)
-        os.replace(partial, path)
-    except BaseException:
-        Path(partial).unlink(missing_ok=True)
-        raise
+    with replacing(path) as partial:
+        partial.write_bytes(data)
 
 
 def write_text(path: Path, text: str) -> None:

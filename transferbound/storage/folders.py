@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -10,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from transferbound.errors import OutputError
+from transferbound.storage.files import sync_file, sync_folder
 
 __all__ = ["check_out", "new_folder"]
 
@@ -37,7 +37,7 @@ def check_out(folder: Path) -> None:
 def new_folder(folder: Path) -> Iterator[Path]:
     """Gives a hidden partial folder beside ``folder``, which gets its name at the end, or is removed.
 
-    Its files are on the disk before it has its name: after a crash of the machine it is whole, or not there.
+    What it holds is on the disk before it has its name: after a crash of the machine it is whole, or not there.
 
     Raises:
         OutputError: ``folder`` holds something already, or cannot be written.
@@ -49,20 +49,15 @@ def new_folder(folder: Path) -> Iterator[Path]:
         folder.parent.mkdir(parents=True, exist_ok=True)
         partial = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}.", suffix=".partial"))
         yield partial
-        _sync(partial)
+        for path in (*partial.rglob("*"), partial):
+            sync_folder(path) if path.is_dir() else sync_file(path)
         partial.chmod(0o755)  # mkdtemp's folder is its owner's alone
         if folder.exists():
             folder.rmdir()
         partial.rename(folder)
+        sync_folder(folder.parent)
     except OSError as error:
         raise OutputError(f"{folder} cannot be written: {error.strerror or error}") from error
     finally:
         if partial is not None:
             shutil.rmtree(partial, ignore_errors=True)
-
-
-def _sync(folder: Path) -> None:
-    for path in folder.rglob("*"):
-        if path.is_file():
-            with path.open("rb") as file:
-                os.fsync(file.fileno())

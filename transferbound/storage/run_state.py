@@ -8,11 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 
 from transferbound.errors import OutputError
-from transferbound.storage.files import parse_json, read_json, write_json
+from transferbound.storage.files import parse_json, read_json, unfinished, write_json
+from transferbound.storage.tensors import load_tensors, save_tensors
 
 __all__ = ["SEARCH_FILE", "RunState", "check_same", "damaged_state", "holds_run", "remove_state"]
 
@@ -58,28 +57,26 @@ class RunState:
 
     def save(self, tensors: dict[str, torch.Tensor], numbers: dict[str, Any]) -> None:
         """Replaces the checkpoint. ``numbers`` is plain data."""
-        partial = self.folder / (_CHECKPOINT + ".partial")
+        metadata = {"run": self.fingerprint, "numbers": json.dumps(numbers)}
         try:
-            save_file(tensors, partial, metadata={"run": self.fingerprint, "numbers": json.dumps(numbers)})
-            partial.replace(self.folder / _CHECKPOINT)
-        except (OSError, SafetensorError) as error:
+            save_tensors(self.folder / _CHECKPOINT, tensors, metadata)
+        except OSError as error:
             raise OutputError(f"cannot write the checkpoint to {self.folder}: {error}") from error
 
     def load(self) -> tuple[dict[str, torch.Tensor], dict[str, Any]] | None:
-        """Tensors and numbers of the last checkpoint, or None where there is none."""
+        """Tensors and numbers of the last checkpoint, or None where there is none.
+
+        Raises:
+            OutputError: it is damaged, or of another run.
+        """
         path = self.folder / _CHECKPOINT
         if not path.exists():
             return None
-        try:
-            with safe_open(path, framework="pt") as opened:
-                metadata = opened.metadata() or {}
-                tensors = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
-            text = metadata["numbers"].encode()
-        except (OSError, SafetensorError, KeyError, ValueError) as error:
-            raise damaged_state(f"{path} is no checkpoint ({error})") from error
+        tensors, metadata = load_tensors(path, damaged_state)
         if metadata.get("run") != self.fingerprint:
             raise OutputError(f"the checkpoint {path} is of another run; pass --restart to begin again")
         # Lenient: the loss is not a number where a run diverged.
+        text = metadata.get("numbers", "").encode()
         return tensors, parse_json(text, f"what {path} says of the run", damaged_state, lenient=True)
 
     def remove(self) -> None:
@@ -94,8 +91,9 @@ def damaged_state(why: str) -> OutputError:
 
 def remove_state(folder: Path) -> None:
     """Deletes the state of a run, and of the search before it, from ``folder``; other files stay."""
-    for name in (_SETTINGS, _CHECKPOINT, _CHECKPOINT + ".partial", _SETTINGS + ".partial", SEARCH_FILE):
-        (folder / name).unlink(missing_ok=True)
+    for name in (_SETTINGS, _CHECKPOINT, SEARCH_FILE):
+        for path in (folder / name, *unfinished(folder / name)):
+            path.unlink(missing_ok=True)
     if folder.is_dir() and not any(folder.iterdir()):
         folder.rmdir()
 
