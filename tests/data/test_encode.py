@@ -228,6 +228,11 @@ def test_other_kind_of_data(image_prior: Prior, texts: LabelledData) -> None:
         encode(image_prior.preprocessing(), texts, progress=False)
 
 
-def test_pixels_that_do_not_fit_on_the_disk_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(OutputError, match="GB free"):
-        encode_module._require_room(tmp_path, 2**62)
+def test_pixels_that_do_not_fit_on_the_disk_are_refused(
+    image_prior: Prior, images: LabelledData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(encode_module, "IN_MEMORY_BYTES", 100)
+    monkeypatch.setattr("shutil.disk_usage", lambda folder: type("Usage", (), {"free": 1000}))
+    with pytest.raises(OutputError, match=r"0\.0 GB that are free\); name another .* or choose a smaller"):
+        encode(image_prior.preprocessing(32), images, cache_dir=tmp_path, progress=False)
+    assert list(tmp_path.iterdir()) == []

@@ -131,7 +131,7 @@ def test_stale_features_are_noticed(
     _, _, first = prepare(prior, data)
     assert first is not None
     right = np.array(first.values)
-    new = NewArray(next(cache.glob("*.npy")), *right.shape[::-1])
+    new = NewArray(next(cache.glob("*.npy")), np.float32, right.shape)
     new.values[:] = right * 1.01
     new.commit()
     _, _, again = prepare(prior, data)

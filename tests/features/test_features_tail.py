@@ -22,11 +22,11 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from transferbound import LabelledData, Prior, certify, verify
+from transferbound.features import cache as cache_module
 from transferbound.features import cached_features, find_tail
 from transferbound.features.tail import Tail
 from transferbound.finetune.settings import FinetuneSettings
 from transferbound.predictor import decode_predictor
-from transferbound.storage import arrays as disk
 from transferbound.storage.arrays import NewArray
 from transferbound.subspace import SubspaceConfig, SubspaceModel
 
@@ -158,7 +158,7 @@ def test_damaged_and_stale_features_are_computed_anew(cache: Path, prior: Prior,
     path.write_bytes(good[:-1] + bytes([good[-1] ^ 1]))
     prepare(prior, data, EFFICIENTNET)
     assert path.read_bytes() == good
-    poisoned = NewArray(path, *right.shape[::-1])
+    poisoned = NewArray(path, np.float32, right.shape)
     poisoned.values[:] = right * 1.01
     poisoned.commit()
     _, _, again = prepare(prior, data, EFFICIENTNET)
@@ -173,10 +173,10 @@ def test_features_that_are_too_large_are_not_kept(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    monkeypatch.setattr(disk, "_LARGEST_SHARE", 1e-12)
+    monkeypatch.setattr(cache_module, "_LARGEST_ROOM", 1e-12)
     _, _, found = prepare(prior, data, EFFICIENTNET)
     assert found is None
-    assert "more than half" in caplog.text
+    assert "GB that are free" in caplog.text
     assert list(cache.iterdir()) == []
     monkeypatch.setattr(find_tail, "_LARGEST_BYTES", 1000)
     _, _, found = prepare(prior, data, EFFICIENTNET)

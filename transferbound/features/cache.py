@@ -18,7 +18,6 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from transferbound.data.batches import LARGE_BATCH, evaluation_batches, evaluation_order
-from transferbound.data.encode import default_cache_dir
 from transferbound.data.encoded import EncodedData
 from transferbound.data.labelled import LabelledData
 from transferbound.distributed import all_agree, gathered, same_everywhere
@@ -26,7 +25,7 @@ from transferbound.features.find_tail import find_tail
 from transferbound.features.head import find_head
 from transferbound.features.part import Part, close, first_inputs_of
 from transferbound.priors import Prior
-from transferbound.storage.arrays import NewArray, open_array
+from transferbound.storage.arrays import NewArray, default_cache_dir, open_array
 from transferbound.subspace import SubspaceModel
 
 if TYPE_CHECKING:
@@ -39,6 +38,7 @@ _CHECKED = 32  # rows
 _STALE = 1e-3  # of features kept on disk, against fresh ones; another batch size moves them by about 1e-6
 _TIMED_ROUNDS = 3
 _LARGEST_SHARE = 0.5  # of the time that is left, which computing features may take
+_LARGEST_ROOM = 0.5  # of the disk's free room
 
 _log = logging.getLogger(__name__)
 
@@ -101,7 +101,7 @@ def cached_features(
         data: the encoded training examples.
         key: :func:`features_key` of checkpoint and data.
         accelerator: its processes share the work; the first one on each machine writes.
-        cache_dir: default: :func:`transferbound.data.encoded.default_cache_dir`.
+        cache_dir: default: :func:`transferbound.storage.arrays.default_cache_dir`.
         progress: show a progress bar.
         deadline: ``time.monotonic()`` by which finetuning should end: None is returned if the features would
             take more than half of what is left.
@@ -118,13 +118,13 @@ def cached_features(
     full_key = hashlib.sha256(f"{key}\0{part.name}".encode()).hexdigest()
     path = folder / f"features-{full_key[:40]}.npy"
     seconds = part.seconds / accelerator.num_processes
-    kept = open_array(path, layout.columns, layout.lines)
+    kept = open_array(path, np.float32, layout.file_shape)
     if not all_agree(kept is not None and _is_fresh(kept, part, few), accelerator):
         measured = _Pass(model.model, part, data, accelerator, progress, deadline).write(path)
         if measured is None:
             return None
         seconds = measured
-        kept = open_array(path, layout.columns, layout.lines)
+        kept = open_array(path, np.float32, layout.file_shape)
         if not all_agree(kept is not None, accelerator):
             _log.warning("the cached features %s cannot be read back; training goes on without them", path)
             return None
@@ -155,7 +155,7 @@ class _Pass:
         try:
             # The other processes of this machine read what the first one writes.
             if self.accelerator.is_local_main_process:
-                new = NewArray(path, layout.columns, layout.lines)
+                new = NewArray(path, np.float32, layout.file_shape, room=_LARGEST_ROOM)
         except OSError as error:
             problem = str(error)
         # All agree on it before each step in which they wait for each other.

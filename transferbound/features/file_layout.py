@@ -51,6 +51,11 @@ class Layout:
         return self.n if self.lengths is None else int(self.lengths.sum())
 
     @property
+    def file_shape(self) -> tuple[int, int]:
+        """Of the array in the file: lines and columns."""
+        return self.lines, self.columns
+
+    @property
     def size(self) -> int:
         """Bytes of the file, in float32."""
         return 4 * self.columns * self.lines

@@ -82,7 +82,7 @@ class Trial:
         count = len(self._few)
         lengths = None if layout.lengths is None else layout.lengths[self._few]
         layout = replace(layout, n=count, lengths=lengths)
-        array = np.empty((layout.lines, layout.columns), dtype=np.float32)
+        array = np.empty(layout.file_shape, dtype=np.float32)
         places, values = layout.lines_of(fresh, np.arange(count))
         array[places] = values
         order = np.arange(count) if self._lengths is None else np.argsort(self._lengths[self._few])
