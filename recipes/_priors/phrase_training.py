@@ -12,6 +12,8 @@ from torch import nn
 from tqdm import tqdm
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from transferbound.storage.files import replacing
+
 BATCH = 64
 _TOKENS, _BLOCK, _SAVED = 64, 50, 250
 _RATES = {"body": 1e-4, "head": 2e-3}
@@ -106,6 +108,5 @@ def _load(state: Path, parts: dict[str, Any]) -> int:
 
 def _save(state: Path, parts: dict[str, Any], step: int) -> None:
     content = {name: part.state_dict() for name, part in parts.items()}
-    partial = state.with_name(state.name + ".partial")
-    torch.save(content | {"random": torch.get_rng_state(), "step": step}, partial)
-    partial.replace(state)
+    with replacing(state) as partial:
+        torch.save(content | {"random": torch.get_rng_state(), "step": step}, partial)

@@ -6,18 +6,15 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from transferbound.data._columns import choose_columns, read_groups, read_labels
 from transferbound.data._slices import RowRange, shared_ranges
 from transferbound.data._source import open_split
-
-if TYPE_CHECKING:
-    pass
-
 from transferbound.data.examples import Examples
+from transferbound.data.reading import DataReading
 
 __all__ = ["LabelledData"]
 
@@ -88,18 +85,14 @@ class LabelledData(Examples):
         Raises:
             DataError: as :meth:`load`.
         """
-        inputs = self.columns[self.modality]
-        return LabelledData.load(
-            self.name,
+        reading = DataReading.by_columns(
+            self.columns,
             split=split,
             config=self.config,
             revision=self.revision,
-            image_column=inputs[0] if self.modality == "image" else None,
-            text_columns=inputs if self.modality == "text" else None,
-            label_column=self.columns["label"],
-            group_column=self.columns["group"],
             num_classes=self.num_classes if self.classes_from == "user" else None,
         )
+        return LabelledData.load(self.name, **vars(reading))
 
     def shared_rows(self, other: LabelledData) -> list[RowRange]:
         """The rows, by their place in the splits, that stand in both; ``other`` is of the same data set."""

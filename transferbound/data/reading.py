@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 __all__ = ["DataReading"]
 
@@ -45,3 +47,20 @@ class DataReading:
     num_classes: int | None = field(
         default=None, metadata={"help": "Where the data set does not declare its classes."}
     )
+
+    @classmethod
+    def by_columns(cls, columns: Mapping[str, Any], **others: Any) -> DataReading:
+        """Reads the very columns that were read before.
+
+        Args:
+            columns: as :attr:`transferbound.data.labelled.LabelledData.columns`, and so a certificate, names them.
+            others: the other fields.
+        """
+        image, text = columns.get("image"), columns.get("text")
+        return cls(
+            image_column=image[0] if image else None,
+            text_columns=text or None,
+            label_column=columns["label"],
+            group_column=columns["group"],
+            **others,
+        )

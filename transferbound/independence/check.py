@@ -73,15 +73,14 @@ def check_independence(
     if pretraining_data is not None:
         counts, found = _compare_content(_open(pretraining_data, pretraining_split), data)
         findings += found
-    refusals = [item["message"] for item in findings if item["severity"] == "refuse"]
-    if refusals and not override:
+    verdict = _verdict(findings)
+    if verdict == "overridden" and not override:
         raise PriorIndependenceError(
-            f"the prior {prior.name} is not independent of the data set {data.name}: {'; '.join(refusals)}. "
-            "A bound on it would not hold. Choose another checkpoint, declare the part of the data that it was "
-            "trained on and bound the rest (prior_split), or override if this is mistaken"
+            f"the prior {prior.name} is not independent of the data set {data.name}: "
+            f"{'; '.join(_messages(findings, 'refuse'))}. A bound on it would not hold. Choose another checkpoint, "
+            "declare the part of the data that it was trained on and bound the rest (prior_split), or override if "
+            "this is mistaken"
         )
-    doubts = any(item["severity"] == "warn" for item in findings)
-    verdict = "overridden" if refusals else ("warning" if doubts else "none found")
     checked: Checked = {
         "data_names": sorted(aliases),
         "prior_names": {where: values for where, values in declared.items() if values},
@@ -164,13 +163,24 @@ def _compare_content(corpus: Examples, data: LabelledData) -> tuple[CorpusRecord
     return counts, [{"kind": "content", "severity": severity, "message": message}]
 
 
+def _verdict(findings: list[Finding]) -> str:
+    """``overridden`` where something refuses the prior: only an override lets that pass."""
+    if _messages(findings, "refuse"):
+        return "overridden"
+    return "warning" if _messages(findings, "warn") else "none found"
+
+
+def _messages(findings: list[Finding], *severities: str) -> list[str]:
+    return [item["message"] for item in findings if item["severity"] in severities]
+
+
 def _outcome(verdict: str, findings: list[Finding], corpus: CorpusRecord | None, is_dependent: bool) -> str:
     """What the check came to, as a sentence of the assumption."""
     how = "by the places of the rows and for duplicates" if is_dependent else "by the names on its card"
     how += f" and against the rows of {corpus['id']}" if corpus else ""
     if verdict == "none found":
         return f"This was checked {how}; nothing was found, which proves nothing."
-    reasons = "; ".join(item["message"] for item in findings if item["severity"] != "declared")
+    reasons = "; ".join(_messages(findings, "refuse", "warn"))
     if verdict == "warning":
         return f"This was checked {how}, and is in doubt: {reasons}."
     return f"THE CHECK FOUND OTHERWISE AND WAS OVERRIDDEN: {reasons}."

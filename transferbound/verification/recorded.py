@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from transferbound.certificate.content import Content, ImageColumns, PriorContent, TextColumns
+from transferbound.certificate.content import Content, PriorContent
 from transferbound.data.examples import Examples
 from transferbound.data.labelled import LabelledData
+from transferbound.data.reading import DataReading
 from transferbound.errors import ArgumentError
 from transferbound.priors import Prior
 
@@ -68,29 +69,17 @@ def load_rows(content: Content, elsewhere: str | None) -> RecordedRows:
 
 def _load_split(content: Content, elsewhere: str | None, split: str) -> LabelledData:
     stated = content["dataset"]
-    columns = stated["columns"]
-    image, texts = _inputs(columns)
-    found = LabelledData.load(
-        elsewhere or stated["id"],
+    reading = DataReading.by_columns(
+        stated["columns"],
         split=split,
         config=stated["config"],
         revision=None if elsewhere else stated["revision"],
-        image_column=image,
-        text_columns=texts,
-        label_column=columns["label"],
-        group_column=columns["group"],
         num_classes=None if stated["classes_from"] == "features" else len(stated["class_names"]),
     )
+    found = LabelledData.load(elsewhere or stated["id"], **vars(reading))
     if elsewhere is None:
         return found
     return found.under_name(stated["id"], config=stated["config"], revision=stated["revision"])
-
-
-def _inputs(columns: ImageColumns | TextColumns) -> tuple[str | None, list[str] | None]:
-    """The image column, or the text columns."""
-    if "image" in columns:
-        return next(iter(columns["image"]), None), None
-    return None, columns["text"]
 
 
 def load_corpus(content: Content, elsewhere: str | None) -> Examples | None:
