@@ -15,6 +15,7 @@ from transferbound.certificate.content import Content
 from transferbound.certificate.schema import check_content
 from transferbound.errors import CertificateError
 from transferbound.message import Header
+from transferbound.risks import DEFAULT_RISK
 
 CARDS = sorted((Path(__file__).parents[2] / "model_cards").glob("*/certificate.json"))
 CORPUS = {
@@ -124,4 +125,7 @@ def test_every_field_of_the_header_is_stated() -> None:
 
 
 def test_the_statement_holds_the_keys_of_the_type_and_no_others(content: dict[str, Any]) -> None:
-    assert content.keys() == Content.__annotations__.keys()
+    """But ``loss``: a certificate of the error of a classifier says so by not naming another."""
+    assert content.keys() == Content.__annotations__.keys() - {"loss"}
+    check_content(content | {"loss": DEFAULT_RISK})
+    assert refusal(content | {"loss": "hinge"}).startswith("loss is 'hinge'; known are ")
