@@ -44,7 +44,7 @@ _PIECES = [
         b'{"a":',
         b"[[[[",
     ),
-    *(b'"n": 1,', b'"schema_version": 1,', b"1.5", b"-1", b'""', b"\n", b" "),
+    *(b'"n": 1,', b'"schema_version": 2,', b"1.5", b"-1", b'""', b"\n", b" "),
 ]
 
 
@@ -111,7 +111,7 @@ LARGE = {
     "one escaped text": b'"' + b"\\u00e9" * (MAX_JSON_BYTES // 6 - 1) + b'"',
     "keys": b"{" + b",".join(b'"%x":1' % i for i in range(90_000)) + b"}",
     "keys, the last one twice": b"{" + b",".join(b'"%x":1' % i for i in range(90_000)) + b',"15f8f":1}',
-    "one long key": b'{"schema":"transferbound-certificate","schema_version":1,"' + b"k" * 900_000 + b'":1}',
+    "one long key": b'{"schema":"transferbound-certificate","schema_version":2,"' + b"k" * 900_000 + b'":1}',
     "blanks": b" " * MAX_JSON_BYTES,
 }
 

@@ -64,12 +64,12 @@ RAW: dict[str, tuple[Callable[[str], bytes], str]] = {
     "two documents": (lambda text: (text + text).encode(), "not valid JSON"),
     "a comment": (lambda text: ("// fine\n" + text).encode(), "not valid JSON"),
     "too large": (lambda text: text.encode() + b" " * 2**22, "larger than"),
-    "version 2": (
-        lambda text: text.replace('"schema_version": 1', '"schema_version": 2', 1).encode(),
-        "schema_version 2",
+    "version 3": (
+        lambda text: text.replace('"schema_version": 2', '"schema_version": 3', 1).encode(),
+        "schema_version 3",
     ),
     "version true": (
-        lambda text: text.replace('"schema_version": 1', '"schema_version": true', 1).encode(),
+        lambda text: text.replace('"schema_version": 2', '"schema_version": true', 1).encode(),
         "schema_version",
     ),
     "another schema": (
@@ -194,7 +194,7 @@ def test_a_changed_config_of_the_prior(prior_copy: Path) -> None:
     file.write_text(json.dumps(config), encoding="utf-8")
     verdict = verify_with(prior_copy)
     assert not verdict.holds
-    assert any("prior.config_sha256" in line for line in verdict.problems)
+    assert any("prior.files.config.json is stated as" in line for line in verdict.problems)
     assert any("decoder.preprocessing.mean" in line for line in verdict.problems)
 
 

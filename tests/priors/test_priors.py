@@ -136,14 +136,15 @@ def test_fingerprint_is_of_tensors_not_of_the_file(tiny_timm: Path, tmp_path: Pa
     assert Prior.from_pretrained(str(nudged)).fingerprint != before.fingerprint
 
 
-def test_config_fingerprint_sees_what_changes_the_network(tiny_timm: Path, tmp_path: Path) -> None:
+def test_the_files_that_configure_the_network_are_hashed_whole(tiny_timm: Path, tmp_path: Path) -> None:
     folder = copied(tiny_timm, tmp_path / "a")
     config = json.loads((folder / "config.json").read_text())
     config["pretrained_cfg"]["mean"] = [0.1, 0.1, 0.1]
     (folder / "config.json").write_text(json.dumps(config))
     before, after = (Prior.from_pretrained(str(item)) for item in (tiny_timm, folder))
     assert before.fingerprint == after.fingerprint
-    assert before.config_fingerprint != after.config_fingerprint
+    assert before.files.keys() == after.files.keys() == {"config.json"}
+    assert before.files != after.files
     assert before.preprocessing().fingerprint != after.preprocessing().fingerprint
 
 

@@ -57,7 +57,7 @@ class PriorContent(TypedDict):
     architecture: str
     num_parameters: int
     sha256: str
-    config_sha256: str
+    files: dict[str, str]
     licence: str | None
     input_size: int
     unused_tensors: list[str]

@@ -19,7 +19,7 @@ def prior_content(prior: Prior) -> PriorContent:
         "architecture": prior.architecture,
         "num_parameters": prior.num_parameters,
         "sha256": prior.fingerprint,
-        "config_sha256": prior.config_fingerprint,
+        "files": prior.files,
         "licence": prior.licence,
         "input_size": prior.input_size,
         "unused_tensors": list(prior.unused),

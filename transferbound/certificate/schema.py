@@ -15,7 +15,7 @@ __all__ = ["MESSAGE_FILE", "SCHEMA", "SCHEMA_VERSION", "check_content"]
 MESSAGE_FILE = "offset.bin"
 
 SCHEMA = "transferbound-certificate"
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 _MODALITIES = ("image", "text")
 
@@ -33,7 +33,7 @@ def check_content(content: Any) -> None:
     if content.get("schema_version") != SCHEMA_VERSION:
         raise CertificateError(
             f"certificate.json has schema_version {content.get('schema_version')!r}; this release reads "
-            f"{SCHEMA_VERSION}"
+            f"{SCHEMA_VERSION}. One of another release has to be made anew, or checked with that release"
         )
     _check(content, Content, "")
     if not 0.0 < content["confidence"] < 1.0:

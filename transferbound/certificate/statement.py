@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
@@ -59,6 +60,7 @@ def make_statement(
     accelerator: Accelerator | None = None,
     progress: bool = False,
     seed: int | None = None,
+    cache_dir: Path | None = None,
     encoded: EncodedData | None = None,
 ) -> Statement:
     """The content of ``certificate.json`` without what cannot be recomputed (training, versions).
@@ -72,6 +74,7 @@ def make_statement(
         independence: the record of :func:`transferbound.independence.check.check_independence`.
         encoded: ``data`` under the message's preprocessing, where it is at hand already.
         batch_size, accelerator, progress, seed: how to count; without effect on the result.
+        cache_dir: where encoded rows may be found and kept; default: the user's cache.
 
     Raises:
         MessageError: the message does not decode, or does not fit the prior.
@@ -86,7 +89,7 @@ def make_statement(
         "progress": progress,
         "seed": seed,
     }
-    encoded = encoded or encode(predictor.preprocessing, data, progress=progress)
+    encoded = encoded or encode(predictor.preprocessing, data, cache_dir, progress=progress)
     bounded = risk_named(risk).of(data)
     measured = bounded.measure(predictor.module, encoded, **how)
     delta = failure_probability(confidence)
@@ -109,7 +112,7 @@ def make_statement(
         "decoder": decoder,
         "message": _message(message, predictor),
         "comparison": cast(ComparisonContent, comparison),
-        "evaluation": {"test": _test(bounded, predictor, data, test, how)},
+        "evaluation": {"test": _test(bounded, predictor, data, test, cache_dir, how)},
         "independence": independence,
         "assumptions": assumptions(dataset, decoder, independence, stated["confidence"]),
     }
@@ -164,7 +167,12 @@ def _paper_code(predictor: Predictor, mean: float, n: int, delta: float) -> Pape
 
 
 def _test(
-    bounded: Risk, predictor: Predictor, data: LabelledData, test: LabelledData | None, how: dict[str, Any]
+    bounded: Risk,
+    predictor: Predictor,
+    data: LabelledData,
+    test: LabelledData | None,
+    cache_dir: Path | None,
+    how: dict[str, Any],
 ) -> EvaluatedSplitContent | None:
     """The losses of the test split's rows, for reporting only."""
     if test is None:
@@ -174,7 +182,7 @@ def _test(
             f"the split {test.split} has the classes {list(test.class_names)[:8]}, the training split "
             f"{list(data.class_names)[:8]}; name another split or none"
         )
-    encoded = encode(predictor.preprocessing, test, progress=how["progress"])
+    encoded = encode(predictor.preprocessing, test, cache_dir, progress=how["progress"])
     rows = type(bounded).of(test).measure(predictor.module, encoded, **how).rows
     return {
         "split": test.split,

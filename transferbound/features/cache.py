@@ -70,7 +70,7 @@ def features_key(prior: Prior, data: LabelledData, input_size: int) -> str:
     libraries = {name: version(name) for name in ("pillow", "timm", "tokenizers", "transformers")}
     what = {
         "format": _FORMAT,
-        "prior": [prior.fingerprint, prior.config_fingerprint, prior.architecture],
+        "prior": [prior.fingerprint, prior.files, prior.architecture],
         "preprocessing": prior.preprocessing(input_size).fingerprint,
         "input_size": input_size,
         # The data's own fingerprint leaves the order out.

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import copy
-import hashlib
-import json
-from typing import Any
 
 import torch
 from torch import nn
@@ -16,13 +13,11 @@ from transferbound.priors.backends.dense import dense_tensors
 from transferbound.priors.backends.preprocessing import Preprocessing
 from transferbound.priors.checkpoint.card import Provenance, licence, provenance
 from transferbound.priors.checkpoint.resolve import Checkpoint, resolve
+from transferbound.priors.checkpoint.sizes import check_config
 from transferbound.priors.checkpoint.weights import fingerprint, read_tensors
 from transferbound.priors.head import initial_head
 
 __all__ = ["Prior"]
-
-# Keys of config.json that change with the writer or the place, not with the model.
-_VOLATILE = ("_name_or_path", "transformers_version", "license", "description", "origin_url", "paper_name")
 
 
 class Prior:
@@ -36,7 +31,7 @@ class Prior:
         architecture: timm's name of it, or the transformers class.
         num_parameters: parameters of the pretrained network, without a new head.
         fingerprint: sha256 over the checkpoint's tensors (name, dtype, shape, bytes; sorted by name).
-        config_fingerprint: sha256 over ``config.json``'s content, less what names writer and place.
+        files: sha256 of each file beside the weights that is read, whole, by its name in the checkpoint's folder.
         licence: as its card or config declares it.
         provenance: plain JSON: what its card says of training data, ancestors and results.
         input_size: its own: image side in pixels, or most tokens (at most 128 unless asked otherwise).
@@ -44,13 +39,14 @@ class Prior:
     """
 
     def __init__(self, checkpoint: Checkpoint) -> None:
-        dense = dense_tensors(checkpoint.folder, checkpoint.name)
+        dense = dense_tensors(checkpoint.folder, checkpoint.source, checkpoint.name)
         tensors = read_tensors(checkpoint.weights) | dense
+        check_config(checkpoint.config, tensors, checkpoint.name)
         self.name = checkpoint.name
         self.revision = checkpoint.revision
         self.fingerprint = fingerprint(tensors)
-        self.config_fingerprint = _config_fingerprint(checkpoint.config)
-        self.provenance = provenance(checkpoint.folder, checkpoint.config)
+        self.files = checkpoint.read.sha256
+        self.provenance = provenance(checkpoint.source, checkpoint.config)
         self.provenance["files"] = [path.name for path in checkpoint.weights]
         self.licence = licence(self.provenance)
         self._backend = open_backend(checkpoint, tensors)
@@ -161,11 +157,3 @@ class Prior:
         except (RuntimeError, NotImplementedError):  # an architecture that computes while it is built
             module = self._backend.skeleton(num_classes, 0)
         return {name: value.shape for name, value in module.named_parameters()}
-
-
-def _config_fingerprint(config: dict[str, Any]) -> str:
-    kept = {key: value for key, value in config.items() if key not in _VOLATILE}
-    if isinstance(kept.get("pretrained_cfg"), dict):
-        kept["pretrained_cfg"] = {k: v for k, v in kept["pretrained_cfg"].items() if k not in _VOLATILE}
-    text = json.dumps(kept, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
-    return hashlib.sha256(text.encode()).hexdigest()

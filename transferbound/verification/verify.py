@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import secrets
+import tempfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -109,19 +110,23 @@ def check_certificate(
     if problems:
         return Verdict(False, tuple(problems), certificate)
     try:
-        computed = make_statement(
-            prior,
-            data,
-            certificate.message,
-            confidence=content["confidence"],
-            risk=content.get("loss", DEFAULT_RISK),
-            candidates=content["decoder"]["candidates"],
-            test=test,
-            independence=_independence(content["independence"], prior, data, prior_split, pretraining),
-            batch_size=batch_size,
-            progress=progress,
-            seed=secrets.randbits(32),  # other batches than the writer's, which nobody can foresee
-        )
+        with tempfile.TemporaryDirectory(
+            prefix="transferbound-verify-"
+        ) as scratch:  # no cache that others wrote
+            computed = make_statement(
+                prior,
+                data,
+                certificate.message,
+                confidence=content["confidence"],
+                risk=content.get("loss", DEFAULT_RISK),
+                candidates=content["decoder"]["candidates"],
+                test=test,
+                independence=_independence(content["independence"], prior, data, prior_split, pretraining),
+                batch_size=batch_size,
+                progress=progress,
+                cache_dir=Path(scratch),
+                seed=secrets.randbits(32),  # other batches than the writer's, which nobody can foresee
+            )
     except PriorIndependenceError as error:
         return Verdict(False, (f"independence: {error}",), certificate)
     except MessageError as error:

@@ -78,7 +78,7 @@ def dense_layers(folder: Path, name: str) -> tuple[DenseLayer, ...]:
     return layers
 
 
-def dense_tensors(folder: Path, name: str) -> dict[str, torch.Tensor]:
+def dense_tensors(folder: Path, source: Path, name: str) -> dict[str, torch.Tensor]:
     """The tensors of the dense layers, under ``PLACE.linear.weight`` and ``PLACE.linear.bias``.
 
     Raises:
@@ -86,7 +86,7 @@ def dense_tensors(folder: Path, name: str) -> dict[str, torch.Tensor]:
     """
     tensors: dict[str, torch.Tensor] = {}
     for layer in dense_layers(folder, name):
-        files = weight_files(folder / layer.place)
+        files = weight_files(source / layer.place)
         if not files:
             raise PriorError(f"the prior {name} has no weights for its dense layer {layer.place}")
         found = read_tensors(files)

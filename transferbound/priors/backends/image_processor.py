@@ -11,6 +11,7 @@ from PIL import Image
 
 from transferbound.errors import PriorError
 from transferbound.priors.backends.preprocessing import ImagePreprocessing
+from transferbound.priors.checkpoint.reading import ReadFiles
 
 __all__ = ["image_preprocessing"]
 
@@ -18,11 +19,11 @@ _MAX_SIDE = 4096
 _DESCRIBED = ("do_resize", "size", "resample", "do_center_crop", "crop_size", "crop_pct", "do_rescale")
 
 
-def image_preprocessing(folder: Path, name: str, config: Any, input_size: int) -> ImagePreprocessing:
+def image_preprocessing(files: ReadFiles, name: str, config: Any, input_size: int) -> ImagePreprocessing:
     """Read ``preprocessor_config.json``; at another ``input_size`` the whole image is resized to it."""
     if input_size and not 8 <= input_size <= _MAX_SIDE:
         raise PriorError(f"input size {input_size} is out of range; an image side is 8 to {_MAX_SIDE} pixels")
-    processor = _read_processor(folder, name)
+    processor = _read_processor(files.folder, name)
     geometry = _ProcessorGeometry(processor, input_size)
     sides = {geometry(Image.new("RGB", size)).size for size in ((64, 48), (48, 64), (300, 200))}
     if len(sides) != 1 or len(set(next(iter(sides)))) != 1:
@@ -48,6 +49,7 @@ def image_preprocessing(folder: Path, name: str, config: Any, input_size: int) -
         mean=tuple(float(v) for v in processor.image_mean) if normalize else (0.0, 0.0, 0.0),
         std=tuple(float(v) for v in processor.image_std) if normalize else (1.0, 1.0, 1.0),
         description={"source": "transformers", "processor": type(processor).__name__, **described},
+        files=files.fingerprint,
         geometry=geometry,
         scale=float(getattr(processor, "rescale_factor", 1 / 255)) if rescale else 1.0,
     )

@@ -20,10 +20,17 @@ __all__ = ["ImagePreprocessing", "Preprocessing", "TextPreprocessing"]
 
 
 class Preprocessing(ABC):
-    """What ``encode`` applies. ``to_dict`` describes it in plain data, ``fingerprint`` hashes that."""
+    """What ``encode`` applies. ``to_dict`` describes it in plain data; ``fingerprint`` hashes that and ``files``.
+
+    Attributes:
+        modality: ``image`` or ``text``.
+        input_size: image side in pixels, or most tokens.
+        files: fingerprint of the checkpoint's files: the description is in words, these are the thing itself.
+    """
 
     modality: str
     input_size: int
+    files: str
 
     @abstractmethod
     def to_dict(self) -> dict[str, Any]:
@@ -31,7 +38,7 @@ class Preprocessing(ABC):
 
     @property
     def fingerprint(self) -> str:
-        text = json.dumps(self.to_dict(), sort_keys=True, separators=(",", ":"))
+        text = json.dumps([self.files, self.to_dict()], sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()
 
 
@@ -48,6 +55,7 @@ class ImagePreprocessing(Preprocessing):
     mean: tuple[float, ...]
     std: tuple[float, ...]
     description: dict[str, Any]
+    files: str
     geometry: Callable[[Image.Image], Image.Image] = field(repr=False, compare=False)
     scale: float = 1 / 255
     channelwise: bool = True
@@ -79,6 +87,7 @@ class TextPreprocessing(Preprocessing):
     input_size: int
     tokenizer: Any = field(repr=False, compare=False)
     description: dict[str, Any]
+    files: str
     token_types: bool
     pad_id: int
     empty_id: int

@@ -52,7 +52,7 @@ class TextBackend(TransformersBackend):
                 f"input size {size} is out of range; the prior {self._name} reads "
                 f"2 to {self._most_tokens} tokens"
             )
-        return text_preprocessing(self._tokenizer, self._folder, size, self._pooling_described())
+        return text_preprocessing(self._tokenizer, self._files.fingerprint, size, self._pooling_described())
 
     def _pooling_described(self) -> dict[str, Any]:
         """Plain JSON: how hidden states become features, where that is not the network's own affair."""

@@ -17,6 +17,7 @@ from transferbound.priors.backends.preprocessing import ImagePreprocessing
 from transferbound.priors.backends.quiet import quiet_construction, quiet_logger
 from transferbound.priors.backends.wrappers import ImageClassifier
 from transferbound.priors.checkpoint.resolve import Checkpoint
+from transferbound.priors.checkpoint.sizes import check_network
 
 __all__ = ["TimmBackend"]
 
@@ -32,7 +33,7 @@ class TimmBackend(Backend):
 
     def __init__(self, checkpoint: Checkpoint, tensors: dict[str, torch.Tensor]) -> None:
         self._name = checkpoint.name
-        self._folder = checkpoint.folder
+        self._folder, self._files = checkpoint.folder, checkpoint.read
         self._tensors = tensors
         self.architecture = str(checkpoint.config["architecture"])
         if not timm.is_model(self.architecture.split(".", 1)[0]):
@@ -40,6 +41,7 @@ class TimmBackend(Backend):
                 f"the prior {self._name}: timm {timm.__version__} has no architecture {self.architecture!r}"
             )
         self._states: dict[int, dict[str, torch.Tensor]] = {}
+        check_network(self._empty(), tensors, self._name)
         model = self._load({})
         config: Any = model.pretrained_cfg
         self.own_classes = int(getattr(model, "num_classes", 0) or 0)
@@ -93,9 +95,23 @@ class TimmBackend(Backend):
                 "crop_pct": config["crop_pct"],
                 "crop_mode": config["crop_mode"],
             },
+            files=self._files.fingerprint,
             geometry=_Geometry(config),
             channelwise=config["crop_mode"] != "border",
         )
+
+    def _empty(self) -> nn.Module:
+        """The network of the checkpoint's config, without memory where its architecture allows that."""
+        try:
+            with quiet_construction(), quiet_logger("timm"), torch.device("meta"):
+                network: nn.Module = timm.create_model(f"local-dir:{self._folder}", pretrained=False)
+                return network
+        except NotImplementedError:  # an architecture that computes while it is built
+            return nn.Identity()
+        except (RuntimeError, KeyError, TypeError, ValueError, AssertionError, AttributeError) as error:
+            raise PriorError(
+                f"the prior {self._name} cannot be built as {self.architecture}: {error}"
+            ) from error
 
     def _fixed(self, input_size: int) -> int:
         return input_size if self._fixed_size and input_size not in (0, self.input_size) else 0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -24,13 +23,6 @@ _VOCABULARY_FILES = (
     "spiece.model",
     "tokenizer.model",
     "sentencepiece.bpe.model",
-)
-_FILES = (
-    *_VOCABULARY_FILES,
-    "merges.txt",
-    "tokenizer_config.json",
-    "special_tokens_map.json",
-    "added_tokens.json",
 )
 
 
@@ -90,13 +82,13 @@ def most_tokens(tokenizer: Any, config: Any, folder: Path, name: str) -> int:
 
 
 def text_preprocessing(
-    tokenizer: Any, folder: Path, size: int, description: dict[str, Any]
+    tokenizer: Any, files: str, size: int, description: dict[str, Any]
 ) -> TextPreprocessing:
     """Rows of at most ``size`` tokens.
 
     Args:
         tokenizer: as :func:`read_tokenizer` gives it.
-        folder: of the checkpoint; the tokenizer's files in it are hashed.
+        files: fingerprint of the checkpoint's files, the tokenizer's among them.
         size: most tokens of a row.
         description: what the decoder must know beside the tokens, as plain JSON.
     """
@@ -112,19 +104,11 @@ def text_preprocessing(
         description={
             "source": "transformers",
             "tokenizer": type(tokenizer).__name__,
-            "tokenizer_sha256": _digest(folder),
             "truncation": "longest_first",
             **description,
         },
+        files=files,
         token_types="token_type_ids" in tokenizer.model_input_names,
         pad_id=pad_id(tokenizer),
         empty_id=next((int(i) for i in special if i is not None), 0),
     )
-
-
-def _digest(folder: Path) -> str:
-    digest = hashlib.sha256()
-    for name in _FILES:
-        if (folder / name).is_file():
-            digest.update(f"{name}\0".encode() + (folder / name).read_bytes() + b"\0")
-    return digest.hexdigest()

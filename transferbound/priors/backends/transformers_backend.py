@@ -27,7 +27,7 @@ class TransformersBackend(Backend):
     def __init__(
         self, checkpoint: Checkpoint, network: TransformersNetwork, tensors: dict[str, torch.Tensor]
     ) -> None:
-        self._name, self._folder = checkpoint.name, checkpoint.folder
+        self._name, self._folder, self._files = checkpoint.name, checkpoint.folder, checkpoint.read
         self._network = network
         module, self.unused = network.load(tensors)
         self.architecture = type(module).__name__
@@ -47,7 +47,7 @@ class TransformersImages(TransformersBackend):
         factory = transformers.AutoModelForImageClassification
         head: Head = "own" if checkpoint.model_class.endswith("ForImageClassification") else "new"
         super().__init__(checkpoint, TransformersNetwork(checkpoint.name, factory, config, head), tensors)
-        self._own = image_preprocessing(self._folder, self._name, config, 0)
+        self._own = image_preprocessing(self._files, self._name, config, 0)
         self.input_size = self._own.input_size
 
     def skeleton(self, num_classes: int, input_size: int) -> nn.Module:
@@ -60,4 +60,4 @@ class TransformersImages(TransformersBackend):
     def preprocessing(self, input_size: int) -> ImagePreprocessing:
         if input_size in (0, self.input_size):
             return self._own
-        return image_preprocessing(self._folder, self._name, self._network.config, input_size)
+        return image_preprocessing(self._files, self._name, self._network.config, input_size)

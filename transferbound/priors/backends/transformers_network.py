@@ -13,8 +13,11 @@ from torch import nn
 from transferbound.errors import PriorError
 from transferbound.priors.backends.quiet import quiet_construction, quiet_transformers
 from transferbound.priors.checkpoint.resolve import Checkpoint
+from transferbound.priors.checkpoint.sizes import check_network
 
 __all__ = ["Head", "TransformersNetwork", "hidden_size", "read_config"]
+
+_KERNELS = ("use_kernels", "kernel_config", "experts_implementation", "_experts_implementation_internal")
 
 Head = Literal["own", "new", "none"]
 """``own`` where the checkpoint brings the network's head, ``new`` where the network has one that the checkpoint lacks,
@@ -37,12 +40,23 @@ def read_config(checkpoint: Checkpoint) -> Any:
             f"the prior {checkpoint.name}: transformers {transformers.__version__} does not know model type "
             f"{checkpoint.config.get('model_type')!r} ({str(error).splitlines()[0]})"
         ) from error
+    _own_attention(config)
     if getattr(config, "is_encoder_decoder", False):
         raise PriorError(
             f"the prior {checkpoint.name} is an encoder-decoder ({config.model_type}); "
             "choose an encoder, a decoder or an image classifier"
         )
     return config
+
+
+def _own_attention(config: Any) -> None:
+    """Attention of the library itself, in all parts of the network: other names make it fetch kernels and run them."""
+    for part in (config, *(value for value in vars(config).values() if hasattr(value, "model_type"))):
+        for key in [key for key in vars(part) if "attn_implementation" in key or key in _KERNELS]:
+            if vars(part)[key] not in ("eager", "sdpa"):
+                vars(part)[key] = None
+        if part is not config:
+            _own_attention(part)
 
 
 def hidden_size(config: Any, name: str) -> int:
@@ -93,6 +107,7 @@ class TransformersNetwork:
             with quiet_construction(), quiet_transformers():
                 with torch.device("meta"):
                     empty, extra = self._from_config(copy.deepcopy(self.config))
+                check_network(empty, tensors, self.name)
                 network, report = type(empty).from_pretrained(
                     None,
                     config=copy.deepcopy(self.config),

@@ -19,6 +19,7 @@ from huggingface_hub.errors import (
 
 from transferbound.errors import PriorError
 from transferbound.priors.checkpoint.json_files import read_object
+from transferbound.priors.checkpoint.reading import ReadFiles
 from transferbound.priors.checkpoint.weights import weight_files
 
 __all__ = ["Checkpoint", "resolve"]
@@ -40,13 +41,28 @@ _COMMIT = re.compile(r"^[0-9a-f]{40}$")
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A checkpoint on disk: ``folder`` in Hub layout, its parsed ``config`` and weight files."""
+    """A checkpoint on disk.
+
+    Attributes:
+        name: what the user called it.
+        source: its folder, in Hub layout: weights and card.
+        read: copies of all else that is read of it, with their hashes.
+        revision: a commit of the Hub, where one is known.
+        config: ``config.json``.
+        weights: the files of its tensors.
+    """
 
     name: str
-    folder: Path
+    source: Path
+    read: ReadFiles
     revision: str | None
     config: dict[str, Any]
     weights: tuple[Path, ...]
+
+    @property
+    def folder(self) -> Path:
+        """Where the libraries read configuration, tokenizer and processor."""
+        return self.read.folder
 
     @property
     def is_timm(self) -> bool:
@@ -90,9 +106,10 @@ def _open(name: str, folder: Path, revision: str | None, files: tuple[Path, ...]
             f"the prior {name} has no config.json in {folder}; a local prior is a folder in Hub layout: "
             "config.json (timm's, with an architecture, or transformers') beside the weights"
         )
-    config = read_object(folder / "config.json", name)
+    read = ReadFiles(folder, name)
+    config = read_object(read.folder / "config.json", name)
     for remote in ("config.json", "tokenizer_config.json", "preprocessor_config.json"):
-        found = config if remote == "config.json" else read_object(folder / remote, name)
+        found = config if remote == "config.json" else read_object(read.folder / remote, name)
         if "auto_map" in found or "custom_pipelines" in found:
             raise PriorError(
                 f"the prior {name} needs remote code ({remote} has an auto_map entry), and transferbound "
@@ -104,7 +121,7 @@ def _open(name: str, folder: Path, revision: str | None, files: tuple[Path, ...]
             f"the prior {name} has no weights in {folder}: expected model.safetensors, "
             "pytorch_model.bin or a .pth file"
         )
-    return Checkpoint(name, folder, revision, config, files)
+    return Checkpoint(name, folder, read, revision, config, files)
 
 
 def _hub_id(name: str) -> str:

@@ -74,6 +74,11 @@ def read_tensors(files: tuple[Path, ...]) -> dict[str, torch.Tensor]:
     if not tensors:
         raise PriorError(f"{files[0]} holds no tensors")
     for name, value in tensors.items():
+        # A stride of zero, or a view, says it is large and holds little: a copy of it would take what it says.
+        if value.numel() * value.element_size() > value.untyped_storage().nbytes():
+            raise PriorError(
+                f"{files[0]} holds a tensor {name} of {tuple(value.shape)} in {value.untyped_storage().nbytes()} bytes"
+            )
         if value.is_floating_point() and bool(torch.isnan(value).any()):
             raise PriorError(f"{files[0]} holds a tensor {name} with values that are not numbers (NaN)")
     return tensors
