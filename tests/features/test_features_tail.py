@@ -118,6 +118,7 @@ def test_the_certificate_is_the_same_with_and_without(
 ) -> None:
     finetune = FinetuneSettings(epochs=6, batch_size=20, learning_rate=0.1, mixed_precision=precision)
     settings = replace(QUICK, subspace=EFFICIENTNET, finetune=finetune)
+    AcceleratorState._reset_state(reset_partial_state=True)
     cached = certify(prior, data, tmp_path / "cached", settings, progress=False)
     assert len(list(cache.glob("features-*.npy"))) == 1
     if precision == "no":

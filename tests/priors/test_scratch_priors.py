@@ -116,3 +116,19 @@ def test_alignment_of_nothing_and_in_float64():
     assert torch.allclose(align(blank), blank, atol=1e-4)
     bar = _bar(0.3, 2)
     assert torch.allclose(align(bar.double()).float(), align(bar), atol=1e-4)
+
+
+def test_a_random_start_by_its_name_is_the_exported_one(tmp_path: Path) -> None:
+    """Whoever reads ``random/ARCHITECTURE/SEED`` on a certificate can make that prior anew."""
+    named = Prior.from_pretrained("random/transferbound_lenet5/3")
+    exported = Prior.from_pretrained(str(export_random("transferbound_lenet5", tmp_path / "a", seed=3)))
+    assert named.name == "random/transferbound_lenet5/3"
+    assert (named.fingerprint, named.files) == (exported.fingerprint, exported.files)
+    assert named.provenance == exported.provenance
+    assert named.preprocessing(20).input_size == 20
+
+
+@pytest.mark.parametrize("name", ["random/transferbound_lenet5", "random/x/-1", "random/../../etc/0"])
+def test_names_that_are_no_random_start(name: str) -> None:
+    with pytest.raises(PriorError, match="a random start is random/ARCHITECTURE/SEED"):
+        Prior.from_pretrained(name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from pathlib import Path
 
 import torch
 from torch import nn
@@ -16,6 +17,7 @@ from transferbound.priors.checkpoint.resolve import Checkpoint, resolve
 from transferbound.priors.checkpoint.sizes import check_config
 from transferbound.priors.checkpoint.weights import fingerprint, read_tensors
 from transferbound.priors.head import initial_head
+from transferbound.priors.random_start import open_random
 
 __all__ = ["Prior"]
 
@@ -59,8 +61,8 @@ class Prior:
 
     @classmethod
     def from_pretrained(cls, name: str, *, revision: str | None = None) -> Prior:
-        """Read the checkpoint ``name``: ``timm/NAME``, a Hub id, a local folder in Hub layout, or a weight
-        file beside its ``config.json``.
+        """Read the checkpoint ``name``: ``timm/NAME``, a Hub id, a local folder in Hub layout, a weight file
+        beside its ``config.json``, or ``random/ARCHITECTURE/SEED``, a start without pretraining.
 
         Weights come from safetensors, or from a ``.pth`` or ``.bin`` read with ``weights_only=True``. No
         remote code is run. A missing, unexpected or misshapen tensor outside the head is an error.
@@ -68,6 +70,9 @@ class Prior:
         Raises:
             PriorError: the checkpoint cannot be found, read, or used as a prior.
         """
+        if isinstance(name, str) and name.startswith("random/") and not Path(name).exists():
+            with open_random(name) as checkpoint:
+                return cls(checkpoint)
         return cls(resolve(name, revision))
 
     def build(self, num_classes: int, head_seed: int = 0, input_size: int = 0) -> nn.Module:

@@ -8,6 +8,11 @@ from __future__ import annotations
 
 import math
 import os
+import re
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +23,14 @@ import torch
 from transferbound.errors import PriorError
 from transferbound.priors.architectures import small  # noqa: F401  (registers the small networks with timm)
 from transferbound.priors.backends.quiet import quiet_construction
+from transferbound.priors.checkpoint.resolve import Checkpoint, resolve
 from transferbound.priors.checkpoint.write import write_checkpoint
 from transferbound.streams import GAUSSIAN_STD, gaussian_integers
 
-__all__ = ["export_random"]
+__all__ = ["export_random", "open_random"]
+
+_LIKE = "transferbound_convnet"
+_NAME = re.compile(r"random/([A-Za-z0-9_.-]+)/([0-9]{1,18})")
 
 _CARD = """---
 library_name: timm
@@ -117,3 +126,22 @@ def _start(name: str, like: torch.Tensor, seed: int, is_head: bool) -> torch.Ten
     raw = gaussian_integers(seed, f"start/{name}", 0, count).astype(np.float64)
     values = (raw * (math.sqrt(2.0 / fan_in) / GAUSSIAN_STD)).astype(np.float32)
     return torch.from_numpy(values.reshape(tuple(like.shape)))
+
+
+@contextmanager
+def open_random(name: str) -> Iterator[Checkpoint]:
+    """The checkpoint that ``random/ARCHITECTURE/SEED`` names, made anew as :func:`export_random` makes it.
+
+    Its files are there while the context lasts: whoever has the name has the prior.
+
+    Raises:
+        PriorError: the name is not of this form, or there is no such architecture.
+    """
+    match = _NAME.fullmatch(name)
+    if match is None:
+        raise PriorError(
+            f"the prior is {name[:80]!r}; a random start is random/ARCHITECTURE/SEED, as random/{_LIKE}/0"
+        )
+    with tempfile.TemporaryDirectory(prefix="transferbound-random-") as place:
+        folder = export_random(match.group(1), Path(place) / "prior", seed=int(match.group(2)))
+        yield replace(resolve(str(folder)), name=name)
