@@ -1,6 +1,7 @@
 """Priors without pretraining: a random start that is a function of architecture and seed alone."""
 
 import json
+from pathlib import Path
 
 import pytest
 import torch
