@@ -158,3 +158,36 @@ def test_two_processes_write_the_certificate_of_one(kind: str, tmp_path: Path) -
     assert np.count_nonzero(integers[0]) > 0
     assert np.mean(integers[0] == integers[1]) >= 0.8
     assert verify(folder, progress=False).holds
+
+
+def test_a_time_budget_plans_the_same_steps_in_two_processes(tmp_path: Path) -> None:
+    """Their clocks differ; a mean of whole numbers once could not be taken."""
+    launch_here(
+        tmp_path, "write_planned", world() / "prior", world() / "bright-squares", tmp_path / "planned"
+    )
+    first, second = ((tmp_path / f"planned.{index}").read_text() for index in (0, 1))
+    assert first == second
+    assert int(first) > 30
+
+
+def write_planned(prior: str, data: str, out: str) -> None:
+    from accelerate import Accelerator
+
+    accelerator = Accelerator(cpu=True)
+    checkpoint, encoded = example(prior, data, 32)
+    config = SubspaceConfig("film", dim=12, seed=3)
+    module = checkpoint.build(2, input_size=32)
+    model = SubspaceModel(module, config, checkpoint.head_parameters(2), Quantizer(3))
+    finetuner = Finetuner(
+        model,
+        encoded,
+        Header(kind="film", dim=12, seed=3, input_size=32),
+        risk=ZeroOne.of(LabelledData.load(data)),
+        delta=0.05,
+        settings=FinetuneSettings(budget_minutes=0.03, batch_size=20),
+        accelerator=accelerator,
+        progress=False,
+    )
+    finetuner.run()
+    Path(f"{out}.{accelerator.process_index}").write_text(str(finetuner.total_steps))
+    accelerator.end_training()

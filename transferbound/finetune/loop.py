@@ -17,6 +17,7 @@ from tqdm import tqdm
 
 from transferbound.data.batches import epoch_batches
 from transferbound.data.encoded import EncodedData
+from transferbound.distributed import is_alone, mean, share, total
 from transferbound.features import CachedFeatures
 from transferbound.finetune.numbers import round_down_coarsely
 from transferbound.finetune.optimizer import SharedAdam
@@ -150,7 +151,7 @@ class Finetuner:
     def _backward(self, indices: npt.NDArray[np.int64]) -> tuple[float, float]:
         """Gradient of the mean surrogate over the batch, this process's share of it; mean surrogate and loss."""
         accelerator, risk = self.accelerator, self.risk
-        mine = indices[accelerator.process_index :: accelerator.num_processes]
+        mine = share(indices, accelerator)
         seen = torch.zeros(2, device=accelerator.device)
         if len(mine):
             with accelerator.autocast():
@@ -160,10 +161,9 @@ class Finetuner:
             (surrogate * (accelerator.num_processes / len(indices))).backward()
             losses = risk.units.weigh(risk.losses(outputs.detach(), mine), mine).sum()
             seen = torch.stack([surrogate.detach(), losses])
-        if accelerator.num_processes > 1:
+        if not is_alone(accelerator):
             self.model.reduce_gradient(accelerator)
-            seen = accelerator.reduce(seen, reduction="sum")
-        surrogates, losses = seen.tolist()
+        surrogates, losses = total(seen, accelerator).tolist()
         return surrogates / len(indices), losses / len(indices)
 
     def _logits(self, rows: npt.NDArray[np.int64]) -> Tensor:
@@ -210,10 +210,8 @@ class Finetuner:
         left -= forward * (
             self.to_count + self.settings.polish * (self.data.n + 3 * SAMPLE_BATCHES * self.batch_size)
         )
-        steps = torch.tensor([round_down_coarsely(max(left / each, 1.0))], device=self.accelerator.device)
-        if self.accelerator.num_processes > 1:
-            steps = self.accelerator.reduce(steps, reduction="mean")
-        self.total_steps = max(last + 1, int(steps.item()))
+        steps = round_down_coarsely(max(left / each, 1.0))
+        self.total_steps = max(last + 1, int(mean(steps, self.accelerator)))  # clocks differ, steps must not
         bar.total = self.total_steps
         bar.refresh()
         self._save()
