@@ -18,7 +18,8 @@ from safetensors.torch import load_file
 from spine_fixtures import bright_rows, here_cli, image_certificate, run_cli, text_data, world
 from typer.testing import CliRunner
 
-from transferbound import Certificate, __version__, cli
+from transferbound import Certificate, __version__
+from transferbound.cli.app import app
 
 Capture = pytest.CaptureFixture[str]
 
@@ -341,14 +342,14 @@ def test_version_in_a_fresh_process() -> None:
 
 
 def test_help_names_every_command_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    result = CliRunner().invoke(cli.app, ["--help"], terminal_width=80)
+    result = CliRunner().invoke(app, ["--help"], terminal_width=80)
     assert result.exit_code == 0
     listed = result.output.split("Commands:\n")[1]
     names = re.findall(r"^  (\w+) ", listed, re.MULTILINE)
     assert {"bound", "verify", "card", "plan", "demo"} <= set(names)
     assert "..." not in listed
     for name in names:
-        told = CliRunner().invoke(cli.app, [name, "--help"])
+        told = CliRunner().invoke(app, [name, "--help"])
         assert told.exit_code == 0
         assert "Usage:" in told.output
         for option in re.findall(r"^  (--[\w-]+)", told.output, re.MULTILINE):

@@ -12,7 +12,8 @@ import typer
 from spine_fixtures import run_cli
 from typer.testing import CliRunner
 
-from transferbound import CertifySettings, FinetuneSettings, SubspaceConfig, cli
+from transferbound import CertifySettings, FinetuneSettings, SubspaceConfig
+from transferbound.cli.app import app
 from transferbound.cli.help import GroupedCommand
 from transferbound.cli.options import fill, options_of, with_options
 from transferbound.cli.request import BOUND_OPTIONS
@@ -56,12 +57,12 @@ def test_what_is_not_given_is_the_settings_own_default() -> None:
 
 
 def test_help_has_groups_and_what_everyone_needs_first() -> None:
-    narrow = CliRunner().invoke(cli.app, ["bound", "--help"], terminal_width=80).output
+    narrow = CliRunner().invoke(app, ["bound", "--help"], terminal_width=80).output
     assert max(map(len, narrow.splitlines())) <= 80
     found = sections(narrow)
     assert found["Start here"] == ["--prior", "--dataset", "--out", "--split", "--confidence"]
     assert list(found)[-1] == "Output"
-    assert found["Output"][-3:] == ["--json", "--quiet", "--help"]
+    assert found["Output"][-4:] == ["--json", "--quiet", "--debug", "--help"]
     shown = [name for names in found.values() for name in names]
     assert sorted(shown) == sorted(
         [*(f"--{option.key}" for option in BOUND_OPTIONS if not option.hidden), *found["Output"][-3:]]
@@ -75,7 +76,7 @@ def test_help_has_groups_and_what_everyone_needs_first() -> None:
 
 def test_help_takes_no_torch() -> None:
     code = (
-        "import sys; from typer.testing import CliRunner; from transferbound.cli import app; "
+        "import sys; from typer.testing import CliRunner; from transferbound.cli.app import app; "
         "told = CliRunner().invoke(app, ['bound', '--help']); assert told.exit_code == 0, told.output; "
         "sys.exit(bool({'torch', 'datasets', 'transformers'} & set(sys.modules)))"
     )

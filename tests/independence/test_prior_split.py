@@ -22,7 +22,8 @@ from transferbound.certificate.certificate import Certificate
 from transferbound.errors import ArgumentError, DataError, PriorIndependenceError
 from transferbound.independence import prior_split as parts
 from transferbound.independence.check import check_independence
-from transferbound.report import summary, write_card
+from transferbound.report.card import write_card
+from transferbound.report.summary import summary
 
 FIRST, REST = "train[:50%]", "train[50%:]"
 

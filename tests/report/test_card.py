@@ -14,7 +14,9 @@ from PIL import Image
 from spine_fixtures import image_certificate
 
 from transferbound.certificate.certificate import Certificate
-from transferbound.report import check_card, summary, write_card
+from transferbound.report.card import write_card
+from transferbound.report.card_check import check_card
+from transferbound.report.summary import summary
 from transferbound.verification.verify import verify
 from transferbound.wording import confidence_text, percent, percent_up, round_up
 

@@ -32,6 +32,7 @@ from transferbound.message import Header
 from transferbound.priors import Prior
 from transferbound.storage.folders import check_out
 from transferbound.storage.run_state import remove_state
+from transferbound.wording import printable
 
 __all__ = ["Pilot", "SearchResult", "check_candidates", "search", "search_inputs"]
 
@@ -296,4 +297,4 @@ def _as_text(settings: dict[str, Any]) -> str:
 
 
 def _say(line: str) -> None:
-    tqdm.write(line, file=sys.stderr)
+    tqdm.write(printable(line), file=sys.stderr)

@@ -1,5 +1,5 @@
 """The command line: ``transferbound bound | verify | card | account | plan | demo``."""
 
-from transferbound.cli.app import app, main
+from transferbound.cli.entry import main
 
-__all__ = ["app", "main"]
+__all__ = ["main"]

@@ -1,6 +1,6 @@
 """``python -m transferbound.cli``."""
 
-from transferbound.cli.app import main
+from transferbound.cli.entry import main
 
 if __name__ == "__main__":
     main()

@@ -7,7 +7,6 @@ Exit codes: 0 success; 1 ``verify``: the certificate does not hold; 2 an error, 
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -15,18 +14,20 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from transferbound._version import __version__
+from transferbound.cli.guard import guarded
 from transferbound.cli.help import GroupedCommand
 from transferbound.cli.options import with_options
 from transferbound.cli.renamed import by_present_names
 from transferbound.cli.request import BOUND_OPTIONS
-from transferbound.errors import TransferboundError
+from transferbound.wording import as_lines
 
 if TYPE_CHECKING:
     from transferbound.certificate.certificate import Certificate
 
-__all__ = ["app", "main"]
+__all__ = ["app"]
 
 EXIT_VACUOUS = 3
+_FAILED = "it failed"
 
 app = typer.Typer(
     add_completion=False,
@@ -47,7 +48,7 @@ _Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress bars an
 
 def _version(value: bool) -> None:
     if value:
-        typer.echo(f"transferbound {__version__}")
+        print(f"transferbound {__version__}")
         raise typer.Exit
 
 
@@ -61,6 +62,7 @@ def _root(
 
 
 @app.command(cls=GroupedCommand)
+@guarded(_FAILED)
 @with_options(BOUND_OPTIONS)
 def bound(json_: _Json = False, quiet: _Quiet = False, **given: Any) -> None:
     """Finetune a checkpoint and certify its error on new data.
@@ -80,6 +82,7 @@ def bound(json_: _Json = False, quiet: _Quiet = False, **given: Any) -> None:
 
 
 @app.command()
+@guarded("cannot be checked")
 def verify(
     folder: Annotated[Path, typer.Argument(help="Folder that `transferbound bound` wrote.")],
     prior: Annotated[
@@ -116,6 +119,7 @@ def verify(
 
 
 @app.command()
+@guarded(_FAILED)
 def card(
     folder: Annotated[Path, typer.Argument(help="Folder that `transferbound bound` wrote.")],
     quiet: _Quiet = False,
@@ -123,7 +127,7 @@ def card(
     """(Re)write a certificate's model card (README.md) and figure."""
     from transferbound.certificate.certificate import Certificate
     from transferbound.errors import OutputError
-    from transferbound.report import write_card
+    from transferbound.report.card import write_card
 
     certificate = Certificate.from_pretrained(folder)
     try:
@@ -131,10 +135,11 @@ def card(
     except OSError as error:
         raise OutputError(f"cannot write the card to {folder}: {error.strerror or error}") from error
     if not quiet:
-        typer.echo(str(folder / "README.md"))
+        print(as_lines([str(folder / "README.md")]))
 
 
 @app.command()
+@guarded(_FAILED)
 def account(
     folder: Annotated[Path, typer.Argument(help="Folder that `transferbound bound` wrote.")],
     json_: _Json = False,
@@ -148,6 +153,7 @@ def account(
 
 
 @app.command()
+@guarded(_FAILED)
 def plan(
     n: Annotated[int, typer.Option("--n", help="Independent training examples (or groups).")],
     train_error: Annotated[float, typer.Option(help="Training error of the coded predictor, a fraction.")],
@@ -196,6 +202,7 @@ def plan(
 
 
 @app.command()
+@guarded(_FAILED)
 def demo(
     out: Annotated[Path, typer.Option(help="Folder for checkpoint, images and certificate.")] = Path(
         "runs/demo"
@@ -213,41 +220,12 @@ def demo(
 
 def _tell(content: Mapping[str, Any], as_json: bool, quiet: bool, text: Callable[[], str]) -> None:
     if as_json:
-        typer.echo(json.dumps(content, indent=2, ensure_ascii=False))
+        print(json.dumps(content, indent=2))  # what is not ASCII is escaped
     elif not quiet:
-        typer.echo(text())
+        print(text())
 
 
 def _bound_text(certificate: Certificate, out: Path) -> str:
-    from transferbound.report import summary
+    from transferbound.report.summary import summary
 
-    return f"{summary(certificate)}\ncertificate         {out}"
-
-
-def _one_line(text: str) -> str:
-    """Without line breaks and control characters: names in a foreign certificate must not steer the terminal."""
-    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in " ".join(text.split()))
-
-
-def main() -> None:
-    """Entry point: runs the command line; every error of ours is one line and an exit code."""
-    try:
-        code = app(standalone_mode=False)
-    except TransferboundError as error:
-        typer.echo(f"transferbound: {_one_line(str(error))}", err=True)
-        code = error.exit_code
-    except typer.Abort:
-        typer.echo("transferbound: interrupted; the same command goes on from the last checkpoint", err=True)
-        code = 130
-    except KeyboardInterrupt:
-        typer.echo("transferbound: interrupted; the same command goes on from the last checkpoint", err=True)
-        code = 130
-    except Exception as error:
-        if type(error).__module__.split(".")[0] not in ("click", "typer"):
-            raise
-        show = getattr(error, "show", None)
-        if show is None:
-            raise
-        show()
-        code = getattr(error, "exit_code", 2)
-    sys.exit(code if isinstance(code, int) else 0)
+    return f"{summary(certificate)}\n{as_lines([f'certificate         {out}'])}"

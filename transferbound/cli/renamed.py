@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from typing import Any
-
-import typer
 
 from transferbound.finetune.settings import FORMER_NAMES
 
@@ -24,4 +23,4 @@ def by_present_names(given: Mapping[str, Any]) -> dict[str, Any]:
 
 def note_renamed(old: str, new: str) -> None:
     """One line on standard error."""
-    typer.echo(f"transferbound: {old} is now {new}; the old name goes with the next release", err=True)
+    print(f"transferbound: {old} is now {new}; the old name goes with the next release", file=sys.stderr)

@@ -15,8 +15,9 @@ from transferbound.demo.packaged import export_efficientnet_lite0, export_mnist5
 from transferbound.errors import VerificationError
 from transferbound.finetune import FinetuneSettings
 from transferbound.priors import Prior
-from transferbound.report import summary
+from transferbound.report.summary import summary
 from transferbound.subspace import SubspaceConfig
+from transferbound.wording import as_lines
 
 __all__ = ["DEMO_SETTINGS", "run_demo"]
 
@@ -63,8 +64,9 @@ def run_demo(out: Path, quiet: bool = False) -> Certificate:
         raise VerificationError(f"the demo's certificate in {target} does not verify (exit code {code})")
     if not quiet:
         seconds = time.monotonic() - started
-        print(f"\n{summary(certificate)}\ncertificate         {target} (card: {target / 'README.md'})")
-        print(
-            f"took                {seconds:.0f} s; check it again with: {' '.join(['transferbound', *command[3:]])}"
-        )
+        more = [
+            f"certificate         {target} (card: {target / 'README.md'})",
+            f"took                {seconds:.0f} s; check it again with: {' '.join(['transferbound', *command[3:]])}",
+        ]
+        print(f"\n{summary(certificate)}\n{as_lines(more)}")
     return certificate

@@ -14,6 +14,7 @@ from transferbound.message.field_codes import Choice, choice_bits
 from transferbound.message.header import Header, field_codes
 from transferbound.message.kinds import VERSION_2_BITS
 from transferbound.message.symbols import Ints, SymbolModel
+from transferbound.wording import as_lines
 
 __all__ = [
     "Cost",
@@ -197,7 +198,7 @@ def format_costs(costs: Sequence[Cost]) -> str:
     lines = [
         f"{cost.bits:10.1f} bits: {cost.field} = {cost.value} ({cost.code})" for cost in costs if cost.bits
     ]
-    return "\n".join([*lines, f"{_total(costs):10.1f} bits: total"])
+    return as_lines([*lines, f"{_total(costs):10.1f} bits: total"])
 
 
 def empirical_entropy_bits(symbols: ArrayLike) -> float:

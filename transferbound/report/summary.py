@@ -6,7 +6,7 @@ from transferbound.bounds.confidence import failure_probability
 from transferbound.certificate.certificate import Certificate
 from transferbound.certificate.content import Content
 from transferbound.risks import risk_of
-from transferbound.wording import confidence_text
+from transferbound.wording import as_lines, confidence_text
 
 __all__ = ["prior_label", "remedy", "summary", "warnings"]
 
@@ -39,7 +39,7 @@ def summary(certificate: Certificate) -> str:
     lines += [f"warning             {line}" for line in warnings(c)]
     if certificate.is_vacuous:
         lines.append("VACUOUS             " + remedy(c))
-    return "\n".join(lines)
+    return as_lines(lines)
 
 
 def prior_label(content: Content) -> str:

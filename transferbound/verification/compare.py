@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import math
 
+from transferbound.wording import printable, shortened
+
 __all__ = ["compare", "differs"]
 
 _RELATIVE = 1e-9
 """Floats are recomputed to this relative difference: libraries' logarithms differ in their last digits."""
+
+_LONGEST_KEY = 60
 
 
 def compare(stated: object, computed: object, path: str = "") -> list[str]:
@@ -15,7 +19,7 @@ def compare(stated: object, computed: object, path: str = "") -> list[str]:
     if isinstance(stated, dict) and isinstance(computed, dict):
         found = []
         for key in [*stated, *(k for k in computed if k not in stated)]:
-            inner = f"{path}.{key}" if path else str(key)
+            inner = _inside(path, key)
             if key not in computed:
                 found.append(f"{inner} is stated but has no meaning here")
             elif key not in stated:
@@ -30,6 +34,13 @@ def compare(stated: object, computed: object, path: str = "") -> list[str]:
             for line in compare(a, b, f"{path}[{place}]")
         ]
     return [] if _same(stated, computed) else [differs(path, stated, computed)]
+
+
+def _inside(path: str, key: str) -> str:
+    """A key of another's making is quoted: it is no part of the sentence."""
+    if not (key.isidentifier() and len(key) <= _LONGEST_KEY):
+        key = repr(shortened(printable(key), _LONGEST_KEY))
+    return f"{path}.{key}" if path else key
 
 
 def _same(stated: object, computed: object) -> bool:
@@ -47,5 +58,4 @@ def differs(path: str, stated: object, computed: object) -> str:
 
 
 def _short(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 80 else text[:77] + "..."
+    return shortened(repr(value))

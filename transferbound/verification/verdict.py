@@ -8,9 +8,12 @@ from typing import Any
 from transferbound.certificate.certificate import Certificate
 from transferbound.report.summary import prior_label, warnings
 from transferbound.risks import risk_of
-from transferbound.wording import confidence_text
+from transferbound.wording import as_lines, confidence_text, shortened
 
 __all__ = ["Verdict"]
+
+_MOST_SHOWN, _LONGEST = 50, 600
+"""Problems that are shown, and characters of each: whoever made a certificate cannot scroll the verdict away."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +54,10 @@ class Verdict:
     def text(self) -> str:
         """The verdict, for a terminal."""
         if not self.holds:
-            return "\n".join(["DOES NOT HOLD", *(f"- {line}" for line in self.problems)])
+            shown = [f"- {shortened(line, _LONGEST)}" for line in self.problems[:_MOST_SHOWN]]
+            if len(self.problems) > _MOST_SHOWN:
+                shown.append(f"- and {len(self.problems) - _MOST_SHOWN:,} more; --json has them all")
+            return as_lines(["DOES NOT HOLD", *shown])
         content = self.certificate.content
         risk = risk_of(content)
         lines = [
@@ -63,4 +69,4 @@ class Verdict:
         lines += [f"- WARNING: {line}" for line in warnings(content)]
         if self.certificate.is_vacuous:
             lines.append("- the bound is vacuous: no better than guessing")
-        return "\n".join(lines + [f"- {line}" for line in self.notes])
+        return as_lines(lines + [f"- {line}" for line in self.notes])
