@@ -65,7 +65,7 @@ def test_help_has_groups_and_what_everyone_needs_first() -> None:
     assert found["Output"][-4:] == ["--json", "--quiet", "--debug", "--help"]
     shown = [name for names in found.values() for name in names]
     assert sorted(shown) == sorted(
-        [*(f"--{option.key}" for option in BOUND_OPTIONS if not option.hidden), *found["Output"][-3:]]
+        [*(f"--{option.key}" for option in BOUND_OPTIONS if not option.hidden), *found["Output"][-4:]]
     )
     assert not {"--rate", "--initial-share"} & set(shown)
     piped = run_cli("bound", "--help")
