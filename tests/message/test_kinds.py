@@ -85,6 +85,20 @@ def test_masses_of_kinds_sum_to_at_most_one(further: tuple[str, ...]) -> None:
     assert Fraction(1, 4) < total < 1
 
 
+def test_a_version_left_unpaid_breaks_the_prior(further: None) -> None:
+    """Leak 4 again: masses of kinds of both versions, each by the account; without the version's item they pass one."""
+    paid, unpaid = 0.0, 0.0
+    for kind in sums(("prompt", "factors", *KINDS[:3]), most=3):
+        if not {"prompt", "factors"} & set(kind.split("+")):
+            continue
+        own = {"rank": 1, "modules": "*"} if "factors" in kind else {}
+        costs = {cost.field: cost.bits for cost in header_costs(Header(kind, 20, **own))}
+        paid += 2 ** -(costs["version"] + costs["kind"])
+        unpaid += 2 ** -costs["kind"]
+    first = 1 - 255 / 2048
+    assert first + paid <= 1 < first + unpaid
+
+
 @pytest.mark.parametrize("choice", FIRST, ids=lambda choice: choice["kind"])
 def test_a_further_kind_changes_nothing_of_version_1(
     choice: dict[str, Any], monkeypatch: pytest.MonkeyPatch

@@ -76,52 +76,54 @@ class SubspaceModel(nn.Module):
     ) -> None:
         super().__init__()
         _refuse_wrappers(model)
+        _refuse_several_devices(model)
         refuse_batch_dependence(model)
         layout = build_layout(model, head)
-        projection = build_projection(config, layout)
         self.subspace_config = config
         self.head = tuple(head)
-        self.projection = projection
+        self.projection = build_projection(config, layout)
         self.model = model
-        self._names = [layout.specs[i].name for i in projection.trainable]
-        parameters = dict(model.named_parameters())
-        trainable = [parameters[name] for name in self._names]
-        devices = {p.device for p in model.parameters()}
-        if len(devices) > 1:
-            raise SubspaceError(
-                f"the model lies on several devices, {sorted(map(str, devices))}: move it to one"
-            )
-        double = all(p.dtype == torch.float64 for p in trainable)
-        dtype = torch.float64 if double else torch.float32
-        self.coordinates = nn.Parameter(torch.zeros(config.dim, dtype=dtype, device=trainable[0].device))
         self.quantizer = quantizer
-        chosen = {id(p) for p in trainable}
-        for p in model.parameters():
-            p.requires_grad_(id(p) in chosen)
-            p.grad = None
-        self._trainable = trainable
-        self._with_statistics = [m for m in model.modules() if has_statistics(m)]
-        self._switches = [
-            (m, name)
-            for m in model.modules()
-            for name in ("gradient_checkpointing", "grad_checkpointing")
-            if hasattr(m, name)
-        ]
         self.keep_prior = keep_prior
-        self._base = [p.detach().reshape(-1).clone() for p in trainable] if keep_prior else None
-        self._buffer_copies = {n: b.detach().clone() for n, b in _state_buffers(model)}
-        # Without theta0 the weights always belong to known coordinates, at first zero.
-        self._written = None if keep_prior else torch.zeros_like(self.coordinates)
+        parameters = dict(model.named_parameters())
+        self._names = [layout.specs[i].name for i in self.projection.trainable]
+        self._trainable = [parameters[name] for name in self._names]
+        double = all(p.dtype == torch.float64 for p in self._trainable)
+        dtype, device = torch.float64 if double else torch.float32, self._trainable[0].device
+        self.coordinates = nn.Parameter(torch.zeros(config.dim, dtype=dtype, device=device))
         self._check_prior()
-        self._point: Any = None
-        model.register_forward_pre_hook(self._before_forward, with_kwargs=True)
-        for module in model.modules():
-            if isinstance(module, nn.Embedding) and not module.weight.requires_grad:
-                module.register_forward_hook(self._after_embedding)
-        model.register_state_dict_pre_hook(self._before_state_dict)
-        model.register_load_state_dict_post_hook(self._after_load)
+        self._keep_state()
+        self._ask_for_gradients()
+        self._attach_to_model()
         self._attach()
         self.train(model.training)
+
+    def _keep_state(self) -> None:
+        """What must not move (theta0, buffers), and to which coordinates the weights belong."""
+        self._base = [p.detach().reshape(-1).clone() for p in self._trainable] if self.keep_prior else None
+        self._buffer_copies = {n: b.detach().clone() for n, b in _state_buffers(self.model)}
+        # Without theta0 the weights always belong to known coordinates, at first zero.
+        self._written = None if self.keep_prior else torch.zeros_like(self.coordinates)
+        self._point: Any = None
+
+    def _ask_for_gradients(self) -> None:
+        chosen = {id(p) for p in self._trainable}
+        for p in self.model.parameters():
+            p.requires_grad_(id(p) in chosen)
+            p.grad = None
+
+    def _attach_to_model(self) -> None:
+        """Hooks on modules, which are copied with the model."""
+        modules = list(self.model.modules())
+        self._with_statistics = [m for m in modules if has_statistics(m)]
+        names = ("gradient_checkpointing", "grad_checkpointing")
+        self._switches = [(m, name) for m in modules for name in names if hasattr(m, name)]
+        self.model.register_forward_pre_hook(self._before_forward, with_kwargs=True)
+        for module in modules:
+            if isinstance(module, nn.Embedding) and not module.weight.requires_grad:
+                module.register_forward_hook(self._after_embedding)
+        self.model.register_state_dict_pre_hook(self._before_state_dict)
+        self.model.register_load_state_dict_post_hook(self._after_load)
 
     # Forward ---------------------------------------------------------------------------------------
 
@@ -373,6 +375,12 @@ def _refuse_wrappers(model: nn.Module) -> None:
                 f"the model is already wrapped ({type(module).__name__}): make the SubspaceModel of the "
                 "plain model, and compile or distribute that (SubspaceModel.reduce_gradient)"
             )
+
+
+def _refuse_several_devices(model: nn.Module) -> None:
+    devices = {p.device for p in model.parameters()}
+    if len(devices) > 1:
+        raise SubspaceError(f"the model lies on several devices, {sorted(map(str, devices))}: move it to one")
 
 
 def _state_buffers(model: nn.Module) -> Iterator[tuple[str, Tensor]]:
