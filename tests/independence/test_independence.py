@@ -143,7 +143,8 @@ def test_sentences_inside_pretraining_documents_are_found(
         check_independence(prior, data, str(corpus))
     record = check_independence(prior, data, str(corpus), override=True)
     counts = record["checked"]["pretraining_data"]
-    assert counts["rows_compared"] == 4  # the two short rows recur by chance and are left out
+    # The two short rows may recur by chance: they were looked for as they are, and not for near duplicates.
+    assert (counts["rows_compared"], counts["near_rows_compared"]) == (6, 4)
     assert (counts["exact_duplicates"], counts["near_duplicates"]) == (1, 3)
     assert counts["first_rows"] == [0, 1, 2, 3]
 

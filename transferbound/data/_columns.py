@@ -8,6 +8,7 @@ from typing import Any
 
 import datasets
 import numpy as np
+import pyarrow
 
 from transferbound.errors import DataError
 
@@ -212,6 +213,14 @@ def read_groups(table: Any, column: str, name: str) -> np.ndarray:
         raise DataError(
             f"the data set {name} has no value in group column {column} of row {row}; every row needs one"
         )
+    if pyarrow.types.is_floating(values.type):
+        numbers = values.to_numpy(zero_copy_only=False) + 0.0  # -0.0 is no other group than 0.0
+        if np.isnan(numbers).any():
+            raise DataError(
+                f"the data set {name} has no number in group column {column} of row {int(np.isnan(numbers).argmax())}; "
+                "every row needs one"
+            )
+        values = pyarrow.array(numbers)
     try:
         codes = values.dictionary_encode().indices.to_numpy(zero_copy_only=False)
     except (NotImplementedError, TypeError, ValueError) as error:

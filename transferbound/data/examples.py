@@ -101,15 +101,17 @@ class Examples:
                         )
             yield batch[names[0]], (batch[names[1]] if len(names) == 2 else None)
 
-    def images(self) -> Iterator[Image.Image]:
-        """Decoded images in order.
+    def images(self, rows: np.ndarray | None = None) -> Iterator[Image.Image]:
+        """Decoded images in order, or those of the row numbers ``rows``.
 
         Raises:
             DataError: a missing or undecodable image.
         """
         from transferbound.data._images import decode_images
 
-        return decode_images(self._table, self.columns["image"][0], self.name)
+        return decode_images(
+            self._table if rows is None else self._table.select(rows), self.columns["image"][0], self.name
+        )
 
     @property
     def row_hashes(self) -> np.ndarray:

@@ -37,6 +37,8 @@ __all__ = ["REFUSED_FRACTION", "check_independence"]
 
 #: More rows than this share found in the pretraining data: refused. Fewer: a warning with the rows.
 REFUSED_FRACTION = 0.001
+#: The same where texts of fewer than 8 words, some of which recur by chance, count too.
+REFUSED_SHORT_FRACTION = 0.01
 _LISTED_ROWS = 20
 
 
@@ -140,27 +142,40 @@ def _compare_content(corpus: Examples, data: LabelledData) -> tuple[CorpusRecord
             f"the pretraining data {corpus.name} holds {corpus.modality}s and the data set {data.name} "
             f"{data.modality}s; they cannot be compared"
         )
-    exact, near, compared = find_duplicates(corpus, data)
-    found = exact | near
+    duplicates = find_duplicates(corpus, data)
+    exact, near = duplicates.exact, duplicates.near
     counts: CorpusRecord = {
         "id": corpus.name,
         "split": corpus.split,
         "rows": corpus.n,
-        "rows_compared": int(compared),
+        "rows_compared": data.n,
+        "near_rows_compared": int((~duplicates.short).sum()),
         "exact_duplicates": int(exact.sum()),
         "near_duplicates": int((near & ~exact).sum()),
     }
-    total = int(found.sum())
+    few = _few_compared(counts, data.n)
+    total = int(duplicates.found.sum())
     if total == 0:
-        return counts, []
-    rows = [int(row) for row in found.nonzero()[0][:_LISTED_ROWS]]
+        return counts, few
+    rows = [int(row) for row in duplicates.found.nonzero()[0][:_LISTED_ROWS]]
     counts["first_rows"] = rows
-    severity = "refuse" if total > REFUSED_FRACTION * data.n else "warn"
+    severity = "refuse" if duplicates.are_many(REFUSED_FRACTION, REFUSED_SHORT_FRACTION) else "warn"
     message = (
         f"{total} of {data.n} training rows stand in the pretraining data {corpus.name} "
         f"({counts['exact_duplicates']} exactly; the first are rows {', '.join(map(str, rows[:5]))})"
     )
-    return counts, [{"kind": "content", "severity": severity, "message": message}]
+    return counts, [{"kind": "content", "severity": severity, "message": message}, *few]
+
+
+def _few_compared(counts: CorpusRecord, n: int) -> list[Finding]:
+    """A search that could not look at most rows is a doubt, and no "nothing found"."""
+    if counts["near_rows_compared"] >= n / 2:
+        return []
+    message = (
+        f"{n - counts['near_rows_compared']:,} of {n:,} training rows have fewer than 8 words: they were looked for in "
+        f"{counts['id']} as they are, and not for near duplicates"
+    )
+    return [{"kind": "content", "severity": "warn", "message": message}]
 
 
 def _verdict(findings: list[Finding]) -> str:
@@ -177,7 +192,11 @@ def _messages(findings: list[Finding], *severities: str) -> list[str]:
 def _outcome(verdict: str, findings: list[Finding], corpus: CorpusRecord | None, is_dependent: bool) -> str:
     """What the check came to, as a sentence of the assumption."""
     how = "by the places of the rows and for duplicates" if is_dependent else "by the names on its card"
-    how += f" and against the rows of {corpus['id']}" if corpus else ""
+    if corpus:
+        how += (
+            f" and against the {corpus['rows']:,} rows of {corpus['id']} ({corpus['rows_compared']:,} rows for exact, "
+            f"{corpus['near_rows_compared']:,} for near duplicates)"
+        )
     if verdict == "none found":
         return f"This was checked {how}; nothing was found, which proves nothing."
     reasons = "; ".join(_messages(findings, "refuse", "warn"))

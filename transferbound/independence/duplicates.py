@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import unicodedata
+from dataclasses import dataclass
 
 import numpy as np
 from PIL import Image
@@ -10,7 +12,7 @@ from PIL import Image
 from transferbound.data.examples import Examples
 from transferbound.independence.word_runs import gram_hashes, word_hashes
 
-__all__ = ["find_duplicates"]
+__all__ = ["Duplicates", "find_duplicates", "repeated_images", "repeated_texts"]
 
 _GRAM = 5
 _SHARE = 0.6
@@ -23,22 +25,82 @@ _HASH_BITS_APART = 3
 _WORD = re.compile(r"\w+")
 
 
-def find_duplicates(corpus: Examples, data: Examples) -> tuple[np.ndarray, np.ndarray, int]:
-    """bool [n] exact, bool [n] near, and how many rows of ``data`` were long enough to be compared.
+@dataclass(frozen=True)
+class Duplicates:
+    """Rows of a data set that stand in other data.
 
-    Texts of fewer than 8 words are left out: they recur by chance.
+    Attributes:
+        exact: bool [n], with the same pixels or the same words: case, punctuation and the form of letters aside.
+        near: bool [n]; among texts only those of 8 words or more are compared: shorter ones recur by chance.
+        short: bool [n], texts that were compared exactly alone.
     """
+
+    exact: np.ndarray
+    near: np.ndarray
+    short: np.ndarray
+
+    @property
+    def found(self) -> np.ndarray:
+        """bool [n], exact or near."""
+        found: np.ndarray = self.exact | self.near
+        return found
+
+    def are_many(self, share: float, short_share: float) -> bool:
+        """Whether more than ``share`` of the rows were found, or ``short_share`` where short ones, too, count."""
+        n = len(self.exact)
+        return bool((self.found & ~self.short).sum() > share * n or self.found.sum() > short_share * n)
+
+
+def find_duplicates(corpus: Examples, data: Examples) -> Duplicates:
+    """The rows of ``data`` that stand in ``corpus``. Raises DataError: a row of either cannot be read."""
     known = np.unique(corpus.row_hashes.view("V32").ravel())
     exact = np.isin(data.row_hashes.view("V32").ravel(), known)
-    if data.modality == "text":
-        near, long_enough = _near_texts(corpus, data)
-        return exact & long_enough, near, int(long_enough.sum())
-    return exact, _near_images(corpus, data), data.n
+    if data.modality == "image":
+        return Duplicates(exact, _near_images(corpus, data), np.zeros(data.n, dtype=bool))
+    mine, theirs = _texts(data), _texts(corpus)
+    words = set(theirs) - {""}
+    exact |= np.fromiter((text in words for text in mine), dtype=bool, count=data.n)
+    near, long_enough = _near_texts(mine, theirs)
+    return Duplicates(exact, near, ~long_enough)
 
 
-def _near_texts(corpus: Examples, data: Examples) -> tuple[np.ndarray, np.ndarray]:
-    rows = [_normalized(" ".join(parts)) for parts in data.text_rows()]
-    other = [_normalized(" ".join(parts)) for parts in corpus.text_rows()]
+def repeated_texts(data: Examples) -> int:
+    """How many rows have the words of an earlier row: case, punctuation and the form of letters aside."""
+    texts = [text for text in _texts(data) if text]
+    return len(texts) - len(set(texts))
+
+
+def repeated_images(data: Examples, most: int) -> tuple[int, int]:
+    """Of ``most`` rows at random: how many were compared, and how many nearly equal another one before them."""
+    rows = np.sort(np.random.default_rng(0).permutation(data.n)[:most])
+    vectors, hashes = _thumbnails(data, rows)
+    near = np.zeros(len(rows), dtype=bool)
+    for band in range(_BANDS):
+        keys = (hashes >> np.uint64(16 * band)) & np.uint64(0xFFFF)
+        order = np.argsort(keys, kind="stable")
+        first = np.searchsorted(keys[order], keys, side="left")
+        place = np.empty(len(rows), dtype=np.int64)
+        place[order] = np.arange(len(rows))
+        for row in np.flatnonzero((place > first) & ~near):
+            near[row] = _resembles(vectors, hashes, order[first[row] : place[row]], vectors[row], hashes[row])
+    return len(rows), int(near.sum())
+
+
+def _resembles(
+    vectors: np.ndarray, hashes: np.ndarray, bucket: np.ndarray, vector: np.ndarray, its_hash: np.uint64
+) -> bool:
+    """Whether an image of ``bucket`` is nearly that of ``vector`` and ``its_hash``."""
+    apart = np.bitwise_count(hashes[bucket] ^ its_hash)
+    bucket = bucket[apart <= _HASH_BITS_APART][:_LARGEST_BUCKET]
+    return len(bucket) > 0 and bool((vectors[bucket] @ vector > _CORRELATION).any())
+
+
+def _texts(examples: Examples) -> list[str]:
+    return [_normalized(" ".join(parts)) for parts in examples.text_rows()]
+
+
+def _near_texts(rows: list[str], other: list[str]) -> tuple[np.ndarray, np.ndarray]:
+    """bool [n] near, bool [n] long enough to be compared."""
     codes, offsets = word_hashes(rows)
     grams, starts = gram_hashes(codes, offsets, _GRAM)
     seen, _ = gram_hashes(*word_hashes(other), _GRAM)
@@ -51,7 +113,7 @@ def _near_texts(corpus: Examples, data: Examples) -> tuple[np.ndarray, np.ndarra
 
 
 def _normalized(text: str) -> str:
-    return " ".join(_WORD.findall(text.lower()))
+    return " ".join(_WORD.findall(unicodedata.normalize("NFKC", text).casefold()))
 
 
 def _near_images(corpus: Examples, data: Examples) -> np.ndarray:
@@ -65,19 +127,19 @@ def _near_images(corpus: Examples, data: Examples) -> np.ndarray:
         low = np.searchsorted(their_keys[order], my_keys, side="left")
         high = np.searchsorted(their_keys[order], my_keys, side="right")
         for row in np.flatnonzero((high > low) & ~near):
-            bucket = order[low[row] : high[row]]
-            apart = np.bitwise_count(their_hashes[bucket] ^ my_hashes[row])
-            bucket = bucket[apart <= _HASH_BITS_APART][:_LARGEST_BUCKET]
-            near[row] = len(bucket) > 0 and bool((theirs[bucket] @ mine[row] > _CORRELATION).any())
+            near[row] = _resembles(
+                theirs, their_hashes, order[low[row] : high[row]], mine[row], my_hashes[row]
+            )
     return near
 
 
-def _thumbnails(examples: Examples) -> tuple[np.ndarray, np.ndarray]:
-    """Float32 [n, 1024] grey thumbnails of mean 0 and norm 1, and uint64 [n] difference hashes."""
-    vectors = np.zeros((examples.n, _THUMBNAIL**2), dtype=np.float32)
-    hashes = np.zeros(examples.n, dtype=np.uint64)
+def _thumbnails(examples: Examples, rows: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
+    """Float32 [n, 1024] grey thumbnails of mean 0 and norm 1, and uint64 [n] difference hashes; of all rows or some."""
+    n = examples.n if rows is None else len(rows)
+    vectors = np.zeros((n, _THUMBNAIL**2), dtype=np.float32)
+    hashes = np.zeros(n, dtype=np.uint64)
     weights = np.uint64(1) << np.arange(64, dtype=np.uint64)
-    for row, image in enumerate(examples.images()):
+    for row, image in enumerate(examples.images(rows)):
         grey = image.convert("L")
         small = np.asarray(grey.resize((_THUMBNAIL, _THUMBNAIL), Image.Resampling.BOX), dtype=np.float32)
         centred = (small - small.mean()).ravel()

@@ -50,20 +50,23 @@ def compare_parts(
             "pretraining data of another name use pretraining_data"
         )
     _refuse_shared(part, data)
-    exact, near, compared = find_duplicates(part, data)
-    found = np.flatnonzero(exact | near)
+    duplicates = find_duplicates(part, data)
+    exact, near = duplicates.exact, duplicates.near
+    found = np.flatnonzero(duplicates.found)
     record: PriorSplitRecord = {
         "split": part.split,
         "sha256": part.fingerprint,
         "rows": part.n,
         "units": part.n_units,
-        "rows_compared": int(compared),
+        "rows_compared": data.n,
+        "near_rows_compared": int((~duplicates.short).sum()),
         "exact_duplicates": int(exact.sum()),
         "near_duplicates": int((near & ~exact).sum()),
         "first_rows": [int(row) for row in found[:_LISTED_ROWS]],
     }
     findings: list[Finding] = []
-    many = exact.sum() > refused_fraction * data.n or len(found) > _REFUSED_NEAR * data.n
+    certain = (exact & ~duplicates.short).sum()
+    many = certain > refused_fraction * data.n or len(found) > _REFUSED_NEAR * data.n
     if len(found):
         findings.append(
             {

@@ -23,18 +23,23 @@ class PriorSplitRecord(TypedDict):
     rows: int
     units: int
     rows_compared: int
+    near_rows_compared: int
     exact_duplicates: int
     near_duplicates: int
     first_rows: list[int]
 
 
 class CorpusRecord(TypedDict):
-    """Pretraining data, and how many training rows stand in it; ``first_rows`` where there are any."""
+    """Pretraining data, and how many training rows stand in it; ``first_rows`` where there are any.
+
+    ``rows_compared`` rows were looked for as they are, ``near_rows_compared`` also for near duplicates.
+    """
 
     id: str
     split: str
     rows: int
     rows_compared: int
+    near_rows_compared: int
     exact_duplicates: int
     near_duplicates: int
     first_rows: NotRequired[list[int]]
