@@ -40,8 +40,8 @@ def assumptions(
     else:
         found.append(
             "By the word of the writer the checkpoint was chosen without sight of the training data: no other "
-            "checkpoint was tried on this data and put aside (variants that are to be compared have to be declared, with "
-            "--candidate)."
+            "checkpoint was tried on this data and put aside (variants that are to be compared have to be declared, "
+            "with --candidate)."
         )
     return found + _overlap(data["overlap"])
 
