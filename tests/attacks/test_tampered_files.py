@@ -194,7 +194,7 @@ def test_a_changed_config_of_the_prior(prior_copy: Path) -> None:
     file.write_text(json.dumps(config), encoding="utf-8")
     verdict = verify_with(prior_copy)
     assert not verdict.holds
-    assert any("prior.files.config.json is stated as" in line for line in verdict.problems)
+    assert any("prior.files.'config.json' is stated as" in line for line in verdict.problems)
     assert any("decoder.preprocessing.mean" in line for line in verdict.problems)
 
 

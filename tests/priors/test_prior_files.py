@@ -78,7 +78,7 @@ def test_the_order_of_the_channels_is_another_prior_and_another_cache(
     assert verify(tmp_path / "out").holds
     verdict = verify(tmp_path / "out", prior=str(tmp_path / "True"))
     assert any(
-        line.startswith("prior.files.preprocessor_config.json is stated as") for line in verdict.problems
+        line.startswith("prior.files.'preprocessor_config.json' is stated as") for line in verdict.problems
     )
 
 
@@ -113,7 +113,7 @@ def test_every_file_of_a_text_prior_counts(file: str, tiny_bert: Path, tmp_path:
     # A blank more: the same settings in other bytes. What is hashed is the file.
     (folder / file).write_text((folder / file).read_text(encoding="utf-8") + "\n", encoding="utf-8")
     verdict = verify(tmp_path / "out")
-    assert any(line.startswith(f"prior.files.{file} is stated as") for line in verdict.problems)
+    assert any(line.startswith(f"prior.files.{file!r} is stated as") for line in verdict.problems)
 
 
 QUICK_TEXT = type(QUICK)(finetune=QUICK.finetune)
