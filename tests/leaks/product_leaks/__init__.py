@@ -1,0 +1,13 @@
+"""The leaks that ``controls.py`` puts into the package, a file for each part of it that they blind."""
+
+from product_leaks.bounds import BOUNDS
+from product_leaks.counting import COUNTING
+from product_leaks.data import DATA
+from product_leaks.decoder import DECODER
+from product_leaks.independence import INDEPENDENCE
+from product_leaks.message import MESSAGE
+from product_leaks.verification import VERIFICATION
+
+__all__ = ["CONTROLS"]
+
+CONTROLS = (*VERIFICATION, *COUNTING, *DECODER, *MESSAGE, *BOUNDS, *DATA, *INDEPENDENCE)

@@ -1,0 +1,153 @@
+"""Leaks in the check of the prior: it has seen the data, and nobody refuses or says so."""
+
+from product_leaks.control import Control, tests_in
+
+__all__ = ["INDEPENDENCE"]
+
+_CHECK = "transferbound/independence/check.py"
+_PARTS = "transferbound/independence/prior_split.py"
+_DUPLICATES = "transferbound/independence/duplicates.py"
+
+INDEPENDENCE = (
+    Control(
+        name="nothing-is-refused",
+        trap="9: a checkpoint whose card names the data is a prior like any other",
+        file=_CHECK,
+        old='if verdict == "overridden" and not override:',
+        new="if False:",
+        tests=(
+            *tests_in("leaks/test_leaks.py", "test_a_checkpoint_whose_card_names_the_data"),
+            *tests_in(
+                "independence/test_independence.py",
+                "test_finetuned_checkpoint_is_refused_and_an_override_recorded",
+                "test_model_index_of_the_card_is_read",
+                "test_sentences_inside_pretraining_documents_are_found",
+            ),
+            *tests_in(
+                "independence/test_prior_split.py",
+                "test_an_undeclared_part_is_refused_with_the_remedy",
+                "test_copies_between_the_parts_are_searched_for",
+            ),
+        ),
+    ),
+    Control(
+        name="names-are-not-compared",
+        trap="9: what a checkpoint's card declares is not held against the data set's names",
+        file=_CHECK,
+        old="matches = compare_names(declared, aliases)",
+        new="matches = []",
+        tests=(
+            *tests_in("leaks/test_leaks.py", "test_a_checkpoint_whose_card_names_the_data"),
+            *tests_in("independence/test_independence.py", "test_a_warning_does_not_stop"),
+        ),
+    ),
+    Control(
+        name="no-text-is-a-near-duplicate",
+        trap="14: a search of the pretraining texts that finds nothing but whole rows",
+        file=_DUPLICATES,
+        old="_SHARE = 0.6",
+        new="_SHARE = 2.0",
+        tests=tests_in(
+            "independence/test_independence.py", "test_sentences_inside_pretraining_documents_are_found"
+        ),
+    ),
+    Control(
+        name="short-texts-are-not-compared",
+        trap="14: exact copies of fewer than 8 words are thrown away",
+        file=_DUPLICATES,
+        old="    return Duplicates(exact, near, ~long_enough)",
+        new="    return Duplicates(exact & long_enough, near, ~long_enough)",
+        tests=tests_in(
+            "independence/test_short_rows.py",
+            "test_the_very_data_set_as_pretraining_data_is_refused",
+            "test_case_blanks_and_marks_hide_no_copy",
+            "test_a_few_short_rows_that_recur_are_a_warning",
+        ),
+    ),
+    Control(
+        name="case-hides-a-copy",
+        trap="14: copies in capitals, or with other marks, are not found",
+        file=_DUPLICATES,
+        old="exact |= np.fromiter(",
+        new="exact &= True | np.fromiter(",
+        tests=tests_in("independence/test_short_rows.py", "test_case_blanks_and_marks_hide_no_copy"),
+    ),
+    Control(
+        name="what-was-not-compared-is-not-said",
+        trap="14: a search that could look at no row says that nothing was found",
+        file=_CHECK,
+        old='if counts["near_rows_compared"] >= n / 2:',
+        new="if True:",
+        tests=tests_in("independence/test_short_rows.py", "test_what_was_not_compared_is_said"),
+    ),
+    Control(
+        name="no-image-is-a-near-duplicate",
+        trap="14: a search of the pretraining images that finds nothing but equal pixels",
+        file=_DUPLICATES,
+        old="_CORRELATION = 0.99",
+        new="_CORRELATION = 2.0",
+        tests=tests_in(
+            "independence/test_independence.py", "test_rescaled_and_brightened_images_are_near_duplicates"
+        ),
+    ),
+    Control(
+        name="a-search-that-finds-nothing",
+        trap="14: rows that stand in the pretraining data are looked for and not found",
+        file=_CHECK,
+        old="total = int(duplicates.found.sum())",
+        new="total = 0",
+        tests=(
+            *tests_in(
+                "independence/test_independence.py",
+                "test_sentences_inside_pretraining_documents_are_found",
+                "test_a_few_rows_of_many_are_a_warning",
+            ),
+            *tests_in("independence/test_pretraining_data.py", "test_other_rows_are_not_what_is_stated"),
+        ),
+    ),
+    Control(
+        name="parts-may-overlap",
+        trap="9: rows that the prior was trained on are counted by n",
+        file=_PARTS,
+        old="    _refuse_shared(part, data)\n",
+        new="",
+        tests=tests_in(
+            "independence/test_prior_split.py",
+            "test_overlapping_parts_are_refused",
+            "test_a_group_in_both_parts_is_refused",
+            "test_overlap_that_is_let_through_is_noticed",
+        ),
+    ),
+    Control(
+        name="copies-between-parts-pass",
+        trap="9: rows of the prior's part stand among the counted ones as copies",
+        file=_PARTS,
+        old="found = np.flatnonzero(duplicates.found)",
+        new="found = np.flatnonzero(duplicates.found & False)",
+        tests=tests_in("independence/test_prior_split.py", "test_copies_between_the_parts_are_searched_for"),
+    ),
+    Control(
+        name="sorted-data-is-cut-in-two",
+        trap="9: the part that is bounded is not drawn like the whole, and nobody says so",
+        file=_PARTS,
+        old="if counts.shape[1] < 2 or chi2_contingency(counts).pvalue >= _CHANCE:",
+        new="if True:",
+        tests=tests_in("independence/test_prior_split.py", "test_sorted_data_is_warned_of"),
+    ),
+    Control(
+        name="rows-trained-on-are-a-test",
+        trap="a test error on rows that the model or the prior was trained on",
+        file="transferbound/certification/inputs.py",
+        old="            if shared:",
+        new="            if False:",
+        tests=tests_in("independence/test_prior_split.py", "test_rows_trained_on_are_no_test"),
+    ),
+    Control(
+        name="every-prior-is-called-independent",
+        trap="a data-dependent prior that terminal and card do not call so",
+        file="transferbound/report/summary.py",
+        old="    if part is None:\n",
+        new="    if True:\n",
+        tests=tests_in("independence/test_prior_split.py", "test_card_terminal_and_assumptions_say_so"),
+    ),
+)

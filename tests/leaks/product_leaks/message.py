@@ -1,0 +1,181 @@
+"""Leaks in the account and the format of messages: choices that are not paid, bytes that say a thing twice."""
+
+from product_leaks.control import Control, tests_in
+
+__all__ = ["MESSAGE"]
+
+_COSTS = "transferbound/message/costs.py"
+_SYMBOLS = "transferbound/message/symbols.py"
+_STREAM = "transferbound/message/stream.py"
+_PAID = "bits = _round_up(choice_bits(code.write(known[name])))"
+
+MESSAGE = (
+    Control(
+        name="seeds-are-not-charged",
+        trap="4: the best of many seeds, of P or of the head, for nothing",
+        file=_COSTS,
+        old=_PAID,
+        new=f'{_PAID} if "seed" not in name else 0.0',
+        tests=(
+            *tests_in(
+                "leaks/test_leaks.py",
+                "test_a_seeded_head_is_charged",
+                "test_each_choice_of_the_decoder_costs_bits",
+            ),
+            *tests_in(
+                "message/test_accounting.py",
+                "test_default_header_is_cheap_and_every_choice_costs_more",
+                "test_declared_costs",
+            ),
+            *tests_in(
+                "message/test_kraft.py",
+                "test_all_messages_of_a_small_format",
+                "test_all_messages_of_a_corner_of_the_real_format",
+                "test_header_masses_of_the_real_format",
+            ),
+        ),
+    ),
+    Control(
+        name="variants-are-not-charged",
+        trap="4: one of several checkpoints or settings of the decoder, for nothing",
+        file=_COSTS,
+        old=_PAID,
+        new=f'{_PAID} if name != "candidate" else 0.0',
+        tests=(
+            *tests_in("leaks/test_leaks.py", "test_declared_variants_are_charged"),
+            *tests_in("message/test_variants.py", "test_the_header_pays_for_the_grid"),
+            *tests_in("message/test_kraft.py", "test_all_messages_of_a_small_format"),
+        ),
+    ),
+    Control(
+        name="version-2-is-not-charged",
+        trap="4: kinds of subspace that came later take mass that the first ones hold",
+        file=_COSTS,
+        old='costs.append(Cost("version", 2, _round_up(VERSION_2_BITS)',
+        new='costs.append(Cost("version", 2, _round_up(0.0)',
+        tests=tests_in(
+            "message/test_kinds.py",
+            "test_messages_of_version_2",
+            "test_a_version_left_unpaid_breaks_the_prior",
+        ),
+    ),
+    Control(
+        name="pilots-pay-no-header",
+        trap="4: a search that tells the candidates apart as if their headers cost nothing",
+        file="transferbound/certification/pilots.py",
+        old="bits = message_bits(coded, integers, contexts)",
+        new="bits = message_bits(replace(coded, seed=0), integers, contexts)",
+        tests=tests_in("certification/test_search.py", "test_a_pilots_bits_hold_the_header"),
+    ),
+    Control(
+        name="slack-hides-an-uncharged-field",
+        trap="4: an account so loose that leaving a field out does not show",
+        file=_COSTS,
+        old="    bits = symbol_bits(array, header.levels, used, adaptive_signs=header.adaptive_signs)\n",
+        new="    bits = 8.0 + symbol_bits(array, header.levels, used, adaptive_signs=header.adaptive_signs)\n",
+        tests=tests_in(
+            "message/test_kraft.py",
+            "test_a_field_left_uncharged_breaks_the_prior",
+            "test_the_account_itself_with_a_leak",
+            "test_all_messages_of_a_small_format",
+        ),
+    ),
+    Control(
+        name="bits-are-subtracted",
+        trap="4: a few bits are taken off for a symmetry that the code never paid for",
+        file=_COSTS,
+        old="    return _total(itemize(header, symbols, contexts))",
+        new="    return _total(itemize(header, symbols, contexts)) - 2.0",
+        tests=(
+            *tests_in("message/test_kraft.py", "test_all_messages_of_a_small_format"),
+            *tests_in("message/test_accounting.py", "test_items_sum_to_message_bits"),
+            *tests_in("message/test_codec.py", "test_bytes_never_change"),
+        ),
+    ),
+    Control(
+        name="signs-are-free",
+        trap="bogus mass of symbols: their masses sum to more than one",
+        file=_SYMBOLS,
+        old="coder.cost(float(len(where)))",
+        new="coder.cost(0.0)",
+        tests=(
+            *tests_in(
+                "message/test_kraft.py",
+                "test_symbol_masses_sum_to_one",
+                "test_symbol_masses_sum_to_one_with_long_blocks",
+                "test_all_messages_of_a_small_format",
+            ),
+            *tests_in("message/test_accounting.py", "test_symbol_bits_agree_with_exact_reference"),
+            *tests_in("message/test_codec.py", "test_file_is_about_as_long_as_its_ideal_cost"),
+        ),
+    ),
+    Control(
+        name="symbols-are-priced-in-hindsight",
+        trap="bogus mass of symbols: a probability that has seen what it predicts (an entropy, not a code)",
+        file=_SYMBOLS,
+        old="        one, denominator = 2 * ones + 1, 2 * start + 2\n",
+        new="        one, denominator = 2 * int(given.sum()) + 1, 2 * count + 2\n",
+        tests=(
+            *tests_in("message/test_kraft.py", "test_symbol_masses_sum_to_one"),
+            *tests_in("message/test_accounting.py", "test_short_strings_have_exact_krichevsky_trofimov_mass"),
+        ),
+    ),
+    Control(
+        name="an-escape-is-free",
+        trap="bogus mass of a field: values off the list cost what they would without one",
+        file="transferbound/message/field_codes.py",
+        old="return [(size - 1, size), *self.other.write(value)]",
+        new="return self.other.write(value)",
+        tests=tests_in(
+            "message/test_kraft.py",
+            "test_field_codes_are_prefix_codes",
+            "test_field_codes_over_their_whole_range",
+        ),
+    ),
+    Control(
+        name="a-length-is-free",
+        trap="bogus mass of integers: an integer's bits without its length",
+        file="transferbound/message/field_codes.py",
+        old="return EliasGamma(self.maximum.bit_length()).write(length) + _binary(value, length - 1)",
+        new="return _binary(value, length - 1)",
+        tests=tests_in("message/test_kraft.py", "test_integer_codes_over_their_whole_range"),
+    ),
+    Control(
+        name="probabilities-have-changed",
+        trap="a frozen format: old messages decode to something else",
+        file=_SYMBOLS,
+        old="        one, denominator = 2 * ones + 1, 2 * start + 2\n",
+        new="        one, denominator = ones + 1, start + 2\n",
+        tests=(
+            *tests_in("message/test_codec.py", "test_bytes_never_change"),
+            *tests_in("message/test_message_format.py", "test_second_decoder_agrees"),
+        ),
+    ),
+    Control(
+        name="other-spellings-are-read",
+        trap="side information: many byte strings for one message",
+        file=_STREAM,
+        old="    if again != data:",
+        new="    if False:",
+        tests=(
+            *tests_in(
+                "message/test_codec.py",
+                "test_growth_is_refused",
+                "test_every_bit_flip_changes_the_message_or_is_refused",
+                "test_a_second_spelling_of_a_message_is_refused",
+            ),
+            *tests_in("attacks/test_decoder_fuzz.py", "test_a_few_thousand_strings"),
+        ),
+    ),
+    Control(
+        name="large-messages-are-decoded",
+        trap="hostile messages: more coordinates than any prior at hand has parameters",
+        file=_STREAM,
+        old="    if header.dim > max_dim:",
+        new="    if False:",
+        tests=(
+            *tests_in("message/test_codec.py", "test_dim_is_checked_before_symbols_are_read"),
+            *tests_in("attacks/test_decoder_fuzz.py", "test_a_large_dim_is_refused_before_allocation"),
+        ),
+    ),
+)
