@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from _run.options import MakePrior, Options
@@ -77,8 +78,7 @@ def with_labels(classes: Classes) -> MakePrior:
 
 
 def _write(base: Prior, classes: Classes, target: Path) -> None:
-    network = base.build(_IMAGENET_CLASSES).network
-    assert isinstance(network, torch.nn.Module)
+    network: Any = base.build(_IMAGENET_CLASSES).network  # timm's
     weight, bias = network.get_classifier().weight.detach(), network.get_classifier().bias.detach()
     rows = [torch.tensor(list(places)) for places in classes.values()]
     length = (weight - weight.mean(0)).norm(dim=1).mean()

@@ -17,6 +17,7 @@ from tqdm import tqdm
 from transferbound import LabelledData, Prior
 from transferbound.data.encode import encode
 from transferbound.priors import ImagePreprocessing, principal
+from transferbound.priors.architectures.trunk import Trunk
 from transferbound.priors.checkpoint.write import write_checkpoint
 
 BASE = "timm/tf_efficientnet_lite0.in1k"
@@ -82,8 +83,8 @@ def cut_short(source: str, *, size: int, blocks: int, grid: int, components: int
     return write
 
 
-def _network(base: Prior, arguments: dict[str, object]) -> torch.nn.Module:
-    network = timm.create_model("transferbound_trunk", num_classes=0, **arguments)
+def _network(base: Prior, arguments: dict[str, object]) -> Trunk:
+    network: Trunk = timm.create_model("transferbound_trunk", num_classes=0, **arguments)
     whole = base.build(_IMAGENET_CLASSES).network
     assert isinstance(whole, torch.nn.Module)
     values = whole.state_dict()
@@ -93,9 +94,7 @@ def _network(base: Prior, arguments: dict[str, object]) -> torch.nn.Module:
 
 
 @torch.inference_mode()
-def _maps(
-    network: torch.nn.Module, preprocessing: ImagePreprocessing, pictures: LabelledData
-) -> torch.Tensor:
+def _maps(network: Trunk, preprocessing: ImagePreprocessing, pictures: LabelledData) -> torch.Tensor:
     encoded = encode(preprocessing, pictures)
     batches = tqdm(encoded.batches(_BATCH), desc="components", unit="batch", total=-(-encoded.n // _BATCH))
     return torch.cat([network.forward_map(batch["pixel_values"]) for _, batch, _ in batches])

@@ -78,23 +78,20 @@ def export_random(
     tensors = {
         name: _start(name, value, seed, is_head=name in head) for name, value in model.state_dict().items()
     }
-    config = {
-        "architecture": architecture,
+    pretrained = {
+        "tag": f"random{seed}",
+        "custom_load": False,
+        "input_size": [channels, input_size, input_size],
+        "fixed_input_size": False,
+        "interpolation": "bicubic",
+        "crop_pct": 1.0,
+        "crop_mode": "squash",
+        "mean": [0.5] * channels,
+        "std": [0.5] * channels,
         "num_classes": num_classes,
-        "pretrained_cfg": {
-            "tag": f"random{seed}",
-            "custom_load": False,
-            "input_size": [channels, input_size, input_size],
-            "fixed_input_size": False,
-            "interpolation": "bicubic",
-            "crop_pct": 1.0,
-            "crop_mode": "squash",
-            "mean": [0.5] * channels,
-            "std": [0.5] * channels,
-            "num_classes": num_classes,
-            "classifier": classifier,
-        },
+        "classifier": classifier,
     }
+    config = {"architecture": architecture, "num_classes": num_classes, "pretrained_cfg": pretrained}
     card = _CARD.format(
         architecture=architecture, seed=seed, parameters=sum(value.numel() for value in tensors.values())
     )

@@ -7,58 +7,69 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from huggingface_hub import EvalResult, ModelCard, ModelCardData
+from huggingface_hub import EvalResult, ModelCardData
 
 from transferbound.certificate.certificate import Certificate
 from transferbound.certificate.content import Content
 from transferbound.report.figures import FIGURE, draw_certificate
+from transferbound.report.markup import code, in_metadata, plain
 from transferbound.report.summary import prior_label, remedy, warnings
 from transferbound.risks import risk_of
 from transferbound.storage.files import write_text
 from transferbound.wording import confidence_text
 
-__all__ = ["CARD_FILE", "card_text", "eval_results", "label", "write_card"]
+__all__ = ["CARD_FILE", "card_metadata", "card_text", "write_card"]
 
 CARD_FILE = "README.md"
 _TASKS = {"image": "image-classification", "text": "text-classification"}
-_HUB_ID = re.compile(r"[\w.-]+(/[\w.-]+)?")
+_HUB_ID = re.compile(r"[\w.-]{1,96}(/[\w.-]{1,96})?", re.ASCII)
+_LICENCE = re.compile(r"[\w.+-]{1,100}", re.ASCII)
+
+
+_END = (
+    "Everything above is made from `certificate.json`, and `transferbound verify` compares it word for word; the "
+    "figure it does not look at. **What stands below this line, if anything does, is its author's and was not "
+    "checked.**"
+)
 
 
 def write_card(folder: Path, certificate: Certificate) -> None:
     """Writes ``README.md`` and its figure into ``folder``, over what is there."""
     draw_certificate(certificate.content, folder / FIGURE)
-    card = ModelCard(f"---\n{_metadata(certificate.content).to_yaml()}\n---\n\n{card_text(certificate)}")
-    write_text(folder / CARD_FILE, str(card))
+    metadata = card_metadata(certificate.content).to_yaml()
+    write_text(folder / CARD_FILE, f"---\n{metadata}\n---\n\n{card_text(certificate)}")
 
 
-def _metadata(content: Content) -> ModelCardData:
+def card_metadata(content: Content) -> ModelCardData:
+    """What stands at the head of the card for programs to read."""
     prior, data = content["prior"], content["dataset"]
     more: dict[str, Any] = {}
-    if prior["revision"] or prior["id"].startswith("timm/"):
+    if (prior["revision"] or prior["id"].startswith("timm/")) and _HUB_ID.fullmatch(prior["id"]):
         more["base_model"] = prior["id"]
     if data["revision"] and _HUB_ID.fullmatch(data["id"]):
         more["datasets"] = [data["id"]]
-    if isinstance(prior["licence"], str):
+    if prior["licence"] is not None and _LICENCE.fullmatch(prior["licence"]):
         more["license"] = prior["licence"]
     return ModelCardData(
-        model_name=f"{_name(prior['id'])} on {_name(data['id'])}",
+        model_name=in_metadata(f"{_name(prior['id'])} on {_name(data['id'])}"),
         library_name="transferbound",
         pipeline_tag=_TASKS[data["modality"]],
         tags=["transferbound", "pac-bayes", "generalization-bound"],
-        eval_results=eval_results(content),
+        eval_results=_eval_results(content),
         **more,
     )
 
 
-def eval_results(content: Content) -> list[EvalResult]:
+def _eval_results(content: Content) -> list[EvalResult]:
     """Bound and training error under the training split, test error under its own."""
     data = content["dataset"]
     where: dict[str, Any] = {
         "task_type": _TASKS[data["modality"]],
-        "dataset_type": _name(data["id"]),
-        "dataset_name": _name(data["id"]),
+        "dataset_type": in_metadata(_name(data["id"])),
+        "dataset_name": in_metadata(_name(data["id"])),
     }
-    where |= {f"dataset_{key}": data[key] for key in ("config", "revision") if data[key]}
+    named = {"config": data["config"], "revision": data["revision"]}
+    where |= {f"dataset_{key}": in_metadata(name) for key, name in named.items() if name}
     confidence, what = confidence_text(content["confidence"]), risk_of(content).words.quantity
     prior = ", data-dependent prior" if content["independence"]["data_dependent"] else ""
     results = [
@@ -76,16 +87,21 @@ def eval_results(content: Content) -> list[EvalResult]:
         results.append((what, what, test["error"], test["split"]))
     return [
         EvalResult(
-            metric_type=kind, metric_name=name, metric_value=float(value), dataset_split=split, **where
+            metric_type=kind,
+            metric_name=name,
+            metric_value=float(value),
+            dataset_split=in_metadata(split),
+            **where,
         )
         for kind, name, value, split in results
     ]
 
 
 def card_text(certificate: Certificate) -> str:
+    """All that stands below the metadata in a card, but for what its author adds below that."""
     content = certificate.content
     parts = [
-        f"# {_name(content['prior']['id'])} on {_name(content['dataset']['id'])}",
+        f"# {code(_name(content['prior']['id']))} on {code(_name(content['dataset']['id']))}",
         _statement(certificate),
         f"![The bound beside what it is made of]({FIGURE})",
         "## What was measured",
@@ -95,9 +111,11 @@ def card_text(certificate: Certificate) -> str:
         "## What holding data out would have given",
         _holdout(content),
         "## What must be true for this to hold",
-        "\n".join(f"- {line}" for line in content["assumptions"]),
+        "\n".join(f"- {plain(line)}" for line in content["assumptions"]),
         "## How to check it",
         _check(content),
+        "---",
+        _END,
     ]
     return "\n\n".join(parts) + "\n"
 
@@ -107,25 +125,26 @@ def _statement(certificate: Certificate) -> str:
     data, risk = content["dataset"], risk_of(content)
     words = risk.words
     dependent = content["independence"]["prior_split"]
-    first = f"was trained on the split `{dependent['split']}`" if dependent else "was fixed first"
+    first = f"was trained on the split {code(dependent['split'])}" if dependent else "was fixed first"
     text = (
         f"With {confidence_text(content['confidence'])} confidence over the draw of the training data, this "
-        f"{words.predictor}'s {words.quantity} on new data of the kind of `{data['id']}` (split `{data['split']}`) is "
-        f"at most **{risk.value_up(content['risk_bound'])}**. The figure is computed from the training data alone: the "
-        f"checkpoint `{content['prior']['id']}` {first}, only {content['decoder']['dim']:,} quantized "
-        f"coordinates were trained, and the {content['message_bits']:.0f} bits that name them limit how far "
-        f"training {words.quantity} and true {words.quantity} can differ (Lotfi et al. 2022, arXiv 2211.13609)."
+        f"{words.predictor}'s {words.quantity} on new data of the kind of {code(data['id'])} (split "
+        f"{code(data['split'])}) is at most **{risk.value_up(content['risk_bound'])}**. The figure is computed from "
+        f"the training data alone: the checkpoint {code(content['prior']['id'])} {first}, only "
+        f"{content['decoder']['dim']:,} quantized coordinates were trained, and the {content['message_bits']:.0f} bits "
+        f"that name them limit how far training {words.quantity} and true {words.quantity} can differ (Lotfi et al. "
+        "2022, arXiv 2211.13609)."
     )
-    text += f"\n\n{label(content)}"
+    text += f"\n\n{_label(content)}"
     for line in warnings(content):
-        text += f"\n\n> **Warning.** {line}"
+        text += f"\n\n> **Warning.** {plain(line)}"
     if certificate.is_vacuous:
         text += f"\n\n> **Vacuous.** {remedy(content)[0].upper()}{remedy(content)[1:]}"
     return text
 
 
-def label(content: Content) -> str:
-    label, _, rest = prior_label(content).partition(":")
+def _label(content: Content) -> str:
+    label, _, rest = plain(prior_label(content)).partition(":")
     return f"**{label[0].upper()}{label[1:]}{':' if rest else '.'}**{rest and rest + '.'}"
 
 
@@ -143,17 +162,19 @@ def _measured(content: Content) -> str:
     if test:
         rows.append(
             (
-                f"{what} on split `{test['split']}` (for reporting only)",
+                f"{what} on split {code(test['split'])} (for reporting only)",
                 f"{risk.value(test['error'])} of {test['n']:,}",
             )
         )
-    rows += [(f"other form: {name}", risk.value_up(value)) for name, value in content["bounds"].items()]
+    rows += [
+        (f"other form: {plain(name)}", risk.value_up(value)) for name, value in content["bounds"].items()
+    ]
     return _table(("quantity", "value"), rows)
 
 
 def _account(content: Content) -> str:
     rows = [
-        (cost["field"], f"`{cost['value']}`", f"{cost['bits']:.1f}", cost["code"])
+        (plain(cost["field"]), code(str(cost["value"])), f"{cost['bits']:.1f}", plain(cost["code"]))
         for cost in content["message"]["costs"]
     ]
     rows.append(("total", "", f"{content['message']['ideal_bits']:.1f}", ""))
@@ -177,7 +198,7 @@ def _holdout(content: Content) -> str:
         f"certify {risk.value_up(held['bound'])}, if the {what} there were this one's training {what}. That is often "
         "the smaller number: hold data out when it can be spared. The bound above spends none, holds for every message "
         "at once, and so survives any search over settings. Always answering "
-        f"`{answer}` errs on {risk.value(constant)} of the training rows."
+        f"{code(answer)} errs on {risk.value(constant)} of the training rows."
     )
 
 
@@ -189,13 +210,17 @@ def _check(content: Content) -> str:
         "starts from the checkpoint and `offset.bin` alone: it decodes the message, rebuilds the weights, counts "
         "the errors again and recomputes every number in `certificate.json`. Where the checkpoint or the data lie "
         "elsewhere, name them with `--prior` and `--dataset`; they must have the recorded fingerprints "
-        f"(prior `{content['prior']['sha256'][:16]}...`, data `{content['dataset']['sha256'][:16]}...`).{more}"
+        f"(prior {_start(content['prior']['sha256'])}, data {_start(content['dataset']['sha256'])}).{more}"
     )
+
+
+def _start(digest: str) -> str:
+    return code(f"{digest[:16]}...")
 
 
 def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
     lines = [head, tuple("---" for _ in head), *rows]
-    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in lines)
+    return "\n".join("| " + " | ".join(row) + " |" for row in lines)
 
 
 def _name(identifier: str) -> str:

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 
 from transferbound.bounds import occam_kl
 from transferbound.bounds.confidence import failure_probability
 from transferbound.certificate.content import Content
+from transferbound.report.markup import in_figure
 from transferbound.risks import risk_of
 from transferbound.storage.files import replacing
 from transferbound.wording import confidence_text
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 __all__ = ["FIGURE", "draw_certificate"]
 
@@ -24,14 +27,20 @@ _INK, _BLUE, _GREY, _ORANGE = "#222222", "#2b6cb0", "#b8bec6", "#c05621"
 
 def draw_certificate(content: Content, path: Path) -> None:
     """Writes the figure as PNG. ``content`` is that of ``certificate.json``."""
-    figure = Figure(figsize=(9.6, 3.6), layout="constrained")
-    FigureCanvasAgg(figure)
-    left, right = figure.subplots(1, 2, width_ratios=(1.25, 1))
-    _bars(left, content)
-    _curve(right, content)
+    import matplotlib  # here: it reads settings from the folder that it is imported in, and only a figure needs it
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
     path.parent.mkdir(parents=True, exist_ok=True)
-    with replacing(path) as partial:
-        figure.savefig(partial, dpi=144, format="png", metadata={"Software": None})
+    with matplotlib.rc_context(matplotlib.rcParamsDefault), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of a name's letters that the font does not have
+        figure = Figure(figsize=(9.6, 3.6), layout="constrained")
+        FigureCanvasAgg(figure)
+        left, right = figure.subplots(1, 2, width_ratios=(1.25, 1))
+        _bars(left, content)
+        _curve(right, content)
+        with replacing(path) as partial:
+            figure.savefig(partial, dpi=144, format="png", metadata={"Software": None})
 
 
 def _bars(axes: Axes, content: Content) -> None:
@@ -42,7 +51,7 @@ def _bars(axes: Axes, content: Content) -> None:
         (f"training {what}", content["train_error"], risk.value, _BLUE),
     ]
     if test:
-        rows.append((f"test {what} ({test['split']})", test["error"], risk.value, _GREY))
+        rows.append((f"test {what} ({in_figure(test['split'])})", test["error"], risk.value, _GREY))
     rows += [
         ("held-out tenth, bound", content["comparison"]["holdout_tenth"]["bound"], risk.value_up, _GREY),
         (risk.words.constant, risk.constant(content)[1], risk.value, _GREY),
