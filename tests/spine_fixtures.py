@@ -132,7 +132,10 @@ def write_certificate(folder: Path, content: dict[str, Any], message: bytes) -> 
 
 
 def dotted(path: tuple[str | int, ...]) -> str:
-    return "".join(f"[{key}]" if isinstance(key, int) else f".{key}" for key in path).lstrip(".")
+    """As a verdict names it: keys that are no plain names are quoted."""
+    return "".join(
+        f"[{key}]" if isinstance(key, int) else f".{key if key.isidentifier() else repr(key)}" for key in path
+    ).lstrip(".")
 
 
 def changed(

@@ -23,6 +23,7 @@ CORPUS = {
     "split": "train",
     "rows": 10,
     "rows_compared": 9,
+    "near_rows_compared": 9,
     "exact_duplicates": 0,
     "near_duplicates": 0,
 }

@@ -147,7 +147,8 @@ def test_duplicate_counts(tmp_path: Path) -> None:
     texts = ["good film", "a good film indeed", "good film", "food film", "good", "plot"]
     rows = {"text": texts, "label": [0, 1, 0, 1, 0, 1]}
     counts = dependent_rows(LabelledData.load(str(save_rows(tmp_path / "d", rows))))
-    assert counts == {"rows": 6, "exact_duplicate_rows": 1, "contained_rows": 3, "standalone_rows": 3}
+    near = {"near_rows_compared": 6, "near_duplicate_rows": 1}
+    assert counts == {"rows": 6, "exact_duplicate_rows": 1, "contained_rows": 3, "standalone_rows": 3} | near
 
 
 def test_image_duplicates(tmp_path: Path) -> None:
@@ -156,6 +157,8 @@ def test_image_duplicates(tmp_path: Path) -> None:
     assert dependent_rows(LabelledData.load(str(save_rows(tmp_path / "d", rows)))) == {
         "rows": 6,
         "exact_duplicate_rows": 1,
+        "near_rows_compared": 6,
+        "near_duplicate_rows": 1,
     }
 
 

@@ -175,7 +175,7 @@ VERIFICATION = (
         name="the-card-drops-the-label",
         trap="a data-dependent prior that the model card does not call so",
         file="transferbound/report/card_check.py",
-        old='if not content["independence"]["data_dependent"]:',
+        old="if not (folder / CARD_FILE).exists():",
         new="if True:",
         tests=tests_in("independence/test_prior_split.py", "test_a_card_without_the_label_does_not_hold"),
     ),
