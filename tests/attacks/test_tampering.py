@@ -117,6 +117,7 @@ def edited_leaves(content: Content, message: bytes) -> Iterator[Tampering]:
             if name == "independence.override" and other is True:
                 continue  # an override that nothing called for: the person's word, and against the certificate
             word = _NAMED_BY.get(name, name) if type(other) is type(value) else name
+            word = word.split(".'")[0]  # a file's name is quoted where values differ, and not where types do
             yield f"{name} = {other!r:.40}", word, assigned(content, path, other), message
 
 
@@ -130,7 +131,11 @@ def edited_objects(content: Content, message: bytes) -> Iterator[Tampering]:
             for key in value:
                 less = changed(content, (*path, key), lambda place, last: place.__delitem__(last))
                 # A group of columns without its kind is read as one of the other kind.
-                word = "dataset.columns" if path == ("dataset", "columns") else dotted((*path, key))
+                word = (
+                    "dataset.columns"
+                    if path == ("dataset", "columns")
+                    else dotted((*path, key)).split(".'")[0]
+                )
                 yield f"{name} without {key}", word, less, message
         else:
             yield f"{name} longer", name, assigned(content, path, [*value, *(value[:1] or ["x"])]), message
