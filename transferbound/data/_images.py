@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,39 +12,77 @@ import datasets
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from transferbound.errors import DataError
+from transferbound.storage.files import read_limited
 
 __all__ = ["decode_images"]
 
+#: Bytes of one image file.
+MAX_IMAGE_BYTES = 64 * 2**20
+
 _BATCH = 256
+# Formats that Pillow reads by itself, from the bytes alone: others start programs (EPS) or read more files.
+_FORMATS = ("PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP", "PPM")
 _DEEP = ("I", "I;16", "I;16B", "I;16L", "F")
 
 
-def decode_images(table: Any, column: str, name: str) -> Iterator[Image.Image]:
+def decode_images(table: Any, column: str, name: str, places: Sequence[Path]) -> Iterator[Image.Image]:
     """PIL images in row order: mode ``L`` for greyscale, else ``RGB``.
 
+    Args:
+        table, column, name: rows, the column of images, and the data set's name for errors.
+        places: folders in which image files may lie; relative paths start at the first.
+
     Raises:
-        DataError: a missing, undecodable or more than 8-bit image, with its row.
+        DataError: a missing, undecodable or more than 8-bit image, or one in another place, with its row.
     """
     table = table.select_columns([column]).cast_column(column, datasets.Image(decode=False))
     for start in range(0, table.num_rows, _BATCH):
         for offset, cell in enumerate(table[start : start + _BATCH][column]):
-            yield _decode(cell, start + offset, column, name)
+            yield _decode(_content(cell, start + offset, column, name, places), start + offset, column, name)
 
 
-def _decode(cell: Any, row: int, column: str, name: str) -> Image.Image:
-    where = f"the data set {name} has, in column {column} of row {row},"
-    content = None if cell is None else cell.get("bytes")
-    if content is None and cell is not None and cell.get("path"):
-        try:
-            content = Path(cell["path"]).read_bytes()
-        except OSError as error:
-            raise DataError(f"{where} an image file that cannot be read ({error})") from error
+def _where(row: int, column: str, name: str) -> str:
+    return f"the data set {name} has, in column {column} of row {row},"
+
+
+def _content(cell: Any, row: int, column: str, name: str, places: Sequence[Path]) -> bytes:
+    """The embedded bytes, or those of a regular file within ``places``."""
+    where = _where(row, column, name)
+    content, path = (None, None) if cell is None else (cell.get("bytes"), cell.get("path"))
+    if content is None and path:
+        content = _read_file(str(path), where, places)
     if content is None:
         raise DataError(f"{where} no image; drop the row")
+    if len(content) > MAX_IMAGE_BYTES:
+        raise DataError(f"{where} an image of {len(content):,} bytes, more than {MAX_IMAGE_BYTES:,}")
+    return bytes(content)
+
+
+def _read_file(path: str, where: str, places: Sequence[Path]) -> bytes:
+    try:
+        if "://" in path:
+            raise DataError(f"{where} the address {path[:200]} and no image; embed the image's bytes")
+        file = (places[0] / path).resolve()
+        if not any(file.is_relative_to(place.resolve()) for place in places):
+            raise DataError(
+                f"{where} an image file that cannot be read: {path[:200]} lies outside the data set's own folder; "
+                "embed the image's bytes, or copy the file into the folder"
+            )
+        return read_limited(file, MAX_IMAGE_BYTES, DataError)
+    except DataError as error:
+        if str(error).startswith(where):
+            raise
+        raise DataError(f"{where} an image file that cannot be read ({error})") from error
+    except (OSError, RuntimeError, ValueError) as error:  # a loop of links, a null in the name
+        raise DataError(f"{where} an image file that cannot be read ({error})") from error
+
+
+def _decode(content: bytes, row: int, column: str, name: str) -> Image.Image:
+    where = _where(row, column, name)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
-            image: Image.Image = Image.open(io.BytesIO(content))
+            image: Image.Image = Image.open(io.BytesIO(content), formats=_FORMATS)
             image.load()
             if "exif" in image.info:  # turned upright, as ``datasets`` does
                 image = ImageOps.exif_transpose(image)

@@ -15,7 +15,9 @@ from typing import Any
 import datasets
 from huggingface_hub import constants, snapshot_download
 from huggingface_hub.errors import HFValidationError
+from huggingface_hub.file_download import repo_folder_name
 
+from transferbound.data._folder import FilesLeftOut, check_builder, check_name, files_left_out, local_folder
 from transferbound.data._slices import RowRange, base_splits, row_ranges
 from transferbound.errors import DataError
 
@@ -33,12 +35,28 @@ _UNREADABLE = (datasets.exceptions.DatasetsError, OSError, ValueError, KeyError,
 
 @dataclass(frozen=True)
 class Source:
-    """The rows, what configuration and commit they are of, and where in the splits they stand."""
+    """The rows, what configuration and commit they are of, and where in the splits they stand.
+
+    ``places``: folders that files named by the rows may lie in. ``left_out``: files that are in no split.
+    """
 
     table: Any
     config: str | None
     revision: str | None
     ranges: tuple[RowRange, ...]
+    places: tuple[Path, ...]
+    left_out: FilesLeftOut | None
+
+
+@dataclass(frozen=True)
+class _Opened:
+    """All splits, or those asked for where another is empty."""
+
+    splits: dict[str, Any]
+    config: str | None
+    revision: str | None
+    places: tuple[Path, ...]
+    left_out: FilesLeftOut | None
 
 
 def open_split(name: str, *, config: str | None, split: str, revision: str | None) -> Source:
@@ -47,23 +65,26 @@ def open_split(name: str, *, config: str | None, split: str, revision: str | Non
     Raises:
         DataError: unknown data set, configuration or split; slices that overlap; no rows.
     """
-    path = Path(name).expanduser()
     if not name.strip():
         raise DataError("the data set's name is empty; give a Hub id or a local folder")
-    if path.exists() and revision is not None:
+    folder = local_folder(name)
+    if folder is None:
+        check_name(name)
+        opened = _from_hub(name, config, revision, split)
+    elif revision is not None:
         raise DataError(
             f"revision {revision} was given, but the data set {name} is a local path; leave it out"
         )
-    if path.exists() and not path.is_dir():
-        raise DataError(f"the data set {name} is a file; give the folder that holds it")
-    if (path / "dataset_dict.json").is_file() or (path / "state.json").is_file():
-        splits, used, commit = _from_disk(path, name), None, None
+    elif (folder / "dataset_dict.json").is_file() or (folder / "state.json").is_file():
+        opened = _Opened(_from_disk(folder, name), None, None, (folder,), None)
     else:
-        splits, used, commit = _from_hub_or_folder(name, path, config, revision, split)
+        opened = _from_folder(name, folder, config, split)
+    splits = opened.splits
     ranges = row_ranges(split, {key: table.num_rows for key, table in splits.items()}, name)
     if all(part.start == part.stop for part in ranges):
         raise DataError(f"the split {split} of the data set {name} is empty; {_NEEDS}")
-    return Source(_rows(splits, ranges, split, name), used, commit, ranges)
+    table = _rows(splits, ranges, split, name)
+    return Source(table, opened.config, opened.revision, ranges, opened.places, opened.left_out)
 
 
 def _rows(splits: Any, ranges: tuple[RowRange, ...], split: str, name: str) -> Any:
@@ -85,45 +106,64 @@ def _from_disk(path: Path, name: str) -> Any:
     return loaded if isinstance(loaded, dict) else {str(loaded.split or "train"): loaded}
 
 
-def _from_hub_or_folder(
-    name: str, path: Path, config: str | None, revision: str | None, split: str
-) -> tuple[Any, str | None, str | None]:
-    """Splits, configuration and commit."""
-    local = path.is_dir()
+def _from_folder(name: str, folder: Path, config: str | None, split: str) -> _Opened:
     try:
-        loaded = _load(str(path) if local else name, config, revision, split)
-        commit = None if local else _commit(loaded)
-        if not local and constants.HF_HUB_OFFLINE:
+        builder, splits = _load(str(folder), name, folder, config, None, split)
+    except (*_ABSENT, *_UNREADABLE) as error:
+        raise _unreadable(name, split, error) from error
+    left_out = files_left_out(builder, folder, {key: table.num_rows for key, table in splits.items()})
+    return _Opened(splits, _config_of(splits, config), None, (folder,), left_out)
+
+
+def _from_hub(name: str, config: str | None, revision: str | None, split: str) -> _Opened:
+    try:
+        _, splits = _load(name, name, None, config, revision, split)
+        commit = _commit(splits)
+        if constants.HF_HUB_OFFLINE:
             # Offline, ``datasets`` takes the latest prepared copy, whatever revision was asked for.
             _check_revision(name, revision, commit)
     except _ABSENT as error:
-        snapshot = None if local else _cached_snapshot(name, revision)
+        snapshot = _cached_snapshot(name, revision)
         if snapshot is None:
             raise DataError(
                 f"unknown data set {name}: no such local folder, and not on the Hub or in its local cache "
                 f"({_reason(error)})"
             ) from error
-        loaded, commit = _load_snapshot(snapshot, name, config, split), snapshot.name
+        splits, commit = _load_snapshot(snapshot.resolve(), name, config, split), snapshot.name
     except _UNREADABLE as error:
-        if _EMPTY in str(error):
-            raise DataError(f"the split {split} of the data set {name} is empty; {_NEEDS}") from error
-        raise DataError(f"the data set {name} cannot be read: {_reason(error)}") from error
-    used = config or next((table.info.config_name for table in loaded.values()), None)
-    return loaded, used, commit or revision
+        raise _unreadable(name, split, error) from error
+    downloads = (
+        Path(constants.HF_HUB_CACHE) / repo_folder_name(repo_id=name, repo_type="dataset"),
+        Path(datasets.config.DOWNLOADED_DATASETS_PATH),
+    )
+    return _Opened(splits, _config_of(splits, config), commit or revision, downloads, None)
 
 
-def _load(target: str, config: str | None, revision: str | None, split: str) -> Any:
+def _unreadable(name: str, split: str, error: BaseException) -> DataError:
+    if _EMPTY in str(error):
+        return DataError(f"the split {split} of the data set {name} is empty; {_NEEDS}")
+    return DataError(f"the data set {name} cannot be read: {_reason(error)}")
+
+
+def _config_of(splits: dict[str, Any], config: str | None) -> str | None:
+    return config or next((table.info.config_name for table in splits.values()), None)
+
+
+def _load(
+    target: str, name: str, folder: Path | None, config: str | None, revision: str | None, split: str
+) -> tuple[Any, dict[str, Any]]:
+    """What reads ``target``, looked at before it reads, and the splits."""
     with _quiet():
+        builder = datasets.load_dataset_builder(target, config, revision=revision)
+        check_builder(builder, name, folder)
+        builder.download_and_prepare()
         try:
-            return datasets.load_dataset(target, config, revision=revision)
+            return builder, builder.as_dataset()
         except ValueError as error:
             if _EMPTY not in str(error):
                 raise
         # Some split is without rows, which ``datasets`` refuses to open: see whether it is this one.
-        return {
-            name: datasets.load_dataset(target, config, revision=revision, split=name)
-            for name in dict.fromkeys(base_splits(split))
-        }
+        return builder, {key: builder.as_dataset(split=key) for key in dict.fromkeys(base_splits(split))}
 
 
 def _check_revision(name: str, revision: str | None, commit: str | None) -> None:
@@ -156,7 +196,7 @@ def _load_snapshot(folder: Path, name: str, config: str | None, split: str) -> A
                     "download it whole"
                 )
     try:
-        return _load(str(folder), config, None, split)
+        return _load(str(folder), name, folder, config, None, split)[1]
     except (*_ABSENT, *_UNREADABLE) as error:
         raise DataError(f"the data set {name} cannot be read from the Hub cache: {_reason(error)}") from error
 

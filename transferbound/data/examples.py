@@ -6,11 +6,13 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
 from transferbound.data._columns import choose_inputs
+from transferbound.data._folder import FilesLeftOut
 from transferbound.data._slices import RowRange
 from transferbound.data._source import open_split
 from transferbound.errors import DataError
@@ -34,6 +36,7 @@ class Examples:
         ranges: the rows of each split that are meant, in order.
         modality: ``image`` or ``text``.
         columns: the columns read: ``{"image" or "text": [...], "label": ..., "group": ...}``.
+        files_left_out: files of data in the local folder that are in no split; None where there are none.
     """
 
     name: str
@@ -43,7 +46,9 @@ class Examples:
     modality: str
     columns: dict[str, Any]
     ranges: tuple[RowRange, ...]
+    files_left_out: FilesLeftOut | None
     _table: Any = field(repr=False)
+    _places: tuple[Path, ...] = field(repr=False)
 
     @classmethod
     def open(
@@ -65,7 +70,16 @@ class Examples:
         modality, inputs = choose_inputs(source.table, name, image_column, text_columns, set())
         columns = {modality: list(inputs)}
         return Examples(
-            name, source.config, source.revision, split, modality, columns, source.ranges, source.table
+            name=name,
+            config=source.config,
+            revision=source.revision,
+            split=split,
+            modality=modality,
+            columns=columns,
+            ranges=source.ranges,
+            files_left_out=source.left_out,
+            _table=source.table,
+            _places=source.places,
         )
 
     def under_name(self, name: str, *, config: str | None = None, revision: str | None = None) -> Self:
@@ -109,9 +123,8 @@ class Examples:
         """
         from transferbound.data._images import decode_images
 
-        return decode_images(
-            self._table if rows is None else self._table.select(rows), self.columns["image"][0], self.name
-        )
+        table = self._table if rows is None else self._table.select(rows)
+        return decode_images(table, self.columns["image"][0], self.name, self._places)
 
     @property
     def row_hashes(self) -> np.ndarray:

@@ -76,7 +76,9 @@ class LabelledData(Examples):
             columns=columns.to_dict(),
             groups=groups,
             ranges=source.ranges,
+            files_left_out=source.left_out,
             _table=source.table,
+            _places=source.places,
         )
 
     def other_split(self, split: str) -> LabelledData:
