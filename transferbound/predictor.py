@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -43,13 +44,21 @@ class Predictor:
     subspace: dict[str, Any]
 
 
-def decode_predictor(prior: Prior, num_classes: int, message: bytes, *, candidates: int = 1) -> Predictor:
+def decode_predictor(
+    prior: Prior,
+    num_classes: int,
+    message: bytes,
+    *,
+    class_names: Sequence[str] | None = None,
+    candidates: int = 1,
+) -> Predictor:
     """Decodes ``message`` against ``prior``: nothing else that depends on training data comes in.
 
     Args:
         prior: the checkpoint.
         num_classes: declared by the task, not counted on the training labels.
         message: the bytes of ``offset.bin``.
+        class_names: the declared classes in their order, by which those of the checkpoint's own head are found.
         candidates: how many variants were declared in advance.
 
     Raises:
@@ -58,7 +67,9 @@ def decode_predictor(prior: Prior, num_classes: int, message: bytes, *, candidat
 
     @lru_cache(maxsize=1)
     def subspace_of(header: Header) -> tuple[nn.Module, Projection]:
-        module = prior.build(num_classes, head_seed=header.head_seed, input_size=header.input_size)
+        module = prior.build(
+            num_classes, head_seed=header.head_seed, input_size=header.input_size, class_names=class_names
+        )
         refuse_batch_dependence(module)
         layout = build_layout(module, prior.head_parameters(num_classes))
         return module, build_projection(subspace_config(header), layout)

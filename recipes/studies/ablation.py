@@ -81,8 +81,10 @@ def _paper_row(
     recipe: Recipe, certificate: Certificate, prior: Prior, full: dict[str, Any]
 ) -> dict[str, Any]:
     content = certificate.content
-    classes, candidates = len(content["dataset"]["class_names"]), content["decoder"]["candidates"]
-    predictor = decode_predictor(prior, classes, certificate.message, candidates=candidates)
+    names, candidates = content["dataset"]["class_names"], content["decoder"]["candidates"]
+    predictor = decode_predictor(
+        prior, len(names), certificate.message, class_names=names, candidates=candidates
+    )
     bits = paper_bits(predictor.integers, predictor.header.levels)
     bound = occam_binomial(content["errors"], content["n"], bits, 1 - content["confidence"])
     return full | {"variant": "same offset, the paper's code", "message_bits": bits, "risk_bound": bound}

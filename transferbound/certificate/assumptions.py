@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from transferbound.certificate.content import DatasetContent, DecoderContent
-from transferbound.independence.record import IndependenceRecord
+from collections.abc import Mapping
+from typing import Any
 
-__all__ = ["assumptions"]
+from transferbound.certificate.content import DatasetContent, DecoderContent, RiskContent
+from transferbound.independence.record import IndependenceRecord
+from transferbound.risks.risk import Risk
+
+__all__ = ["assumptions", "no_better_than_constant"]
 
 _MOST_PIECES = 2
+_LAST_DIGITS = 1e-12  # 1 - 0.95 is not 0.05
 
 
 def assumptions(
@@ -16,6 +21,7 @@ def assumptions(
     """The assumptions behind a statement, one sentence or two each."""
     doubt = "" if independence["verdict"] == "none found" else "WARNING: "
     found = [_unit(data), doubt + independence["assumption"]]
+    found += _left_out(data)
     if "[" in data["split"]:
         found.append(_slice(data["split"]))
     if data["classes_from"] != "features":
@@ -31,6 +37,11 @@ def assumptions(
         "of the message (its code, the kinds of subspace, the preprocessing rule) were fixed before the training "
         "data was seen; so was the choice of the rows: none was left out because of its label or its error."
     )
+    if decoder["head_start"] == "zero, other classes":
+        found.append(
+            "WARNING: the checkpoint's own head was not kept. It has as many classes as the data and other names for "
+            "them, so a new head starts from zero; to have it kept, name the classes alike on both sides."
+        )
     if decoder["candidates"] > 1:
         found.append(
             f"The message names one of a list of {decoder['candidates']} variants and pays for the choice. By the word "
@@ -44,6 +55,31 @@ def assumptions(
             "with --candidate)."
         )
     return found + _overlap(data["overlap"])
+
+
+def no_better_than_constant(risk: Risk, stated: RiskContent, comparison: Mapping[str, Any]) -> list[str]:
+    """A warning where the predictor does on the training rows what one answer to everything does."""
+    answer, constant = risk.constant({"comparison": comparison})
+    if stated["train_error"] < constant - _LAST_DIGITS:
+        return []
+    above = " lies above that" if stated["risk_bound"] > constant else ""
+    return [
+        f"WARNING: the {risk.words.predictor} is no better than always answering {answer!r}: its training "
+        f"{risk.words.quantity} is {risk.value(stated['train_error'])}, that of the constant answer "
+        f"{risk.value(constant)}, and the bound, {risk.value_up(stated['risk_bound'])},{above or ' says no more'}."
+    ]
+
+
+def _left_out(data: DatasetContent) -> list[str]:
+    files = data.get("files_left_out")
+    if files is None:
+        return []
+    return [
+        f"WARNING: {files['left_out']:,} of the {files['files']:,} files of data in the folder are in none of its "
+        f"splits, and the split {data['split']} has {data['rows']:,} rows: datasets takes words such as train or test "
+        "in the names of files and folders for splits, and reads one format alone. Rows that are picked by the "
+        "names of their files are no draw from all of them."
+    ]
 
 
 def _slice(split: str) -> str:

@@ -19,6 +19,7 @@ __all__ = [
     "DecoderContent",
     "EvaluatedSplitContent",
     "EvaluationContent",
+    "FilesLeftOutContent",
     "HoldoutContent",
     "ImageColumns",
     "MessageContent",
@@ -82,8 +83,18 @@ class TextColumns(TypedDict):
     group: str | None
 
 
+class FilesLeftOutContent(TypedDict):
+    """Files of data in a local folder, and how many of them are in no split."""
+
+    files: int
+    left_out: int
+
+
 class DatasetContent(TypedDict):
-    """The training examples. ``units``: groups where a group column is named, else rows; ``overlap`` in rows."""
+    """The training examples. ``units``: groups where a group column is named, else rows; ``overlap`` in rows.
+
+    ``files_left_out`` is missing where every file of the folder is in a split, and for data that lies in no folder.
+    """
 
     id: str
     config: str | None
@@ -97,6 +108,7 @@ class DatasetContent(TypedDict):
     class_names: list[str]
     classes_from: str
     overlap: dict[str, int]
+    files_left_out: NotRequired[FilesLeftOutContent]
 
 
 class DecoderContent(TypedDict):

@@ -29,7 +29,7 @@ def prior_content(prior: Prior) -> PriorContent:
 
 def dataset_content(data: LabelledData) -> DatasetContent:
     """Raises DataError: a row cannot be read."""
-    return {
+    content: DatasetContent = {
         "id": data.name,
         "config": data.config,
         "revision": data.revision,
@@ -43,6 +43,12 @@ def dataset_content(data: LabelledData) -> DatasetContent:
         "classes_from": data.classes_from,
         "overlap": dependent_rows(data),
     }
+    if data.files_left_out is not None:
+        content["files_left_out"] = {
+            "files": data.files_left_out.files,
+            "left_out": data.files_left_out.left_out,
+        }
+    return content
 
 
 def _columns(data: LabelledData) -> ImageColumns | TextColumns:

@@ -15,7 +15,7 @@ import numpy as np
 
 from transferbound.bounds import occam_kl
 from transferbound.bounds.confidence import failure_probability
-from transferbound.certificate.assumptions import assumptions
+from transferbound.certificate.assumptions import assumptions, no_better_than_constant
 from transferbound.certificate.content import (
     ComparisonContent,
     CostContent,
@@ -80,7 +80,9 @@ def make_statement(
         MessageError: the message does not decode, or does not fit the prior.
         DataError: a row cannot be read, or the test split has other classes.
     """
-    predictor = decode_predictor(prior, data.num_classes, message, candidates=candidates)
+    predictor = decode_predictor(
+        prior, data.num_classes, message, class_names=data.class_names, candidates=candidates
+    )
     if accelerator is not None:
         predictor.module.to(accelerator.device)
     how: dict[str, Any] = {
@@ -114,16 +116,16 @@ def make_statement(
         "comparison": cast(ComparisonContent, comparison),
         "evaluation": {"test": _test(bounded, predictor, data, test, cache_dir, how)},
         "independence": independence,
-        "assumptions": assumptions(dataset, decoder, independence, stated["confidence"]),
+        "assumptions": [
+            *assumptions(dataset, decoder, independence, stated["confidence"]),
+            *no_better_than_constant(bounded, stated, comparison),
+        ],
     }
 
 
 def _decoder(prior: Prior, data: LabelledData, predictor: Predictor) -> DecoderContent:
     header = predictor.header
-    if header.head_seed:
-        start = "seed"
-    else:
-        start = "checkpoint" if prior.keeps_own_head(data.num_classes) else "zero"
+    start = "seed" if header.head_seed else prior.head_start(data.num_classes, data.class_names)
     return {
         "codec": f"TB{header.version}",
         "kind": header.kind,

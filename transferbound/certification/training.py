@@ -90,8 +90,11 @@ def _try_alone(run: Run, encoded: EncodedData) -> None:
 
 def subspace_model(run: Run) -> SubspaceModel:
     """The model to train. Raises SubspaceError or PriorError where the header does not fit the prior."""
-    prior, header, classes = run.inputs.prior, run.header, run.inputs.data.num_classes
-    module = prior.build(classes, head_seed=header.head_seed, input_size=header.input_size)
+    prior, header, data = run.inputs.prior, run.header, run.inputs.data
+    classes = data.num_classes
+    module = prior.build(
+        classes, head_seed=header.head_seed, input_size=header.input_size, class_names=data.class_names
+    )
     quantizer = Quantizer(header.levels, threshold=run.settings.finetune.threshold)
     return SubspaceModel(module, subspace_config(header), prior.head_parameters(classes), quantizer)
 

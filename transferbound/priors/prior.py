@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -16,6 +17,7 @@ from transferbound.priors.checkpoint.card import Provenance, licence, provenance
 from transferbound.priors.checkpoint.resolve import Checkpoint, resolve
 from transferbound.priors.checkpoint.sizes import check_config
 from transferbound.priors.checkpoint.weights import fingerprint, read_tensors
+from transferbound.priors.class_order import match_classes, names_agree, reordered
 from transferbound.priors.head import initial_head
 from transferbound.priors.random_start import open_random
 
@@ -75,13 +77,21 @@ class Prior:
                 return cls(checkpoint)
         return cls(resolve(name, revision))
 
-    def build(self, num_classes: int, head_seed: int = 0, input_size: int = 0) -> nn.Module:
+    def build(
+        self,
+        num_classes: int,
+        head_seed: int = 0,
+        input_size: int = 0,
+        *,
+        class_names: Sequence[str] | None = None,
+    ) -> nn.Module:
         """A fresh float32 module in eval mode, on the CPU; ``forward(**batch)`` gives [B, num_classes].
 
         Every value is a function of the checkpoint and the arguments: torch's random state is neither read
         nor moved. The checkpoint's own head is kept where it has ``num_classes`` classes and ``head_seed``
-        is 0; otherwise a new head starts from zero (``head_seed=0``) or from the integer stream of
-        ``head_seed``, which the message pays for. ``input_size`` matters to models that are built for one
+        is 0, its classes in the order of ``class_names`` (see :meth:`head_start`); otherwise a new head starts
+        from zero (``head_seed=0``) or from the integer stream of ``head_seed``, which the message pays for.
+        ``input_size`` matters to models that are built for one
         image size (ViT): their position embeddings are resampled by the library's own rule.
 
         Raises:
@@ -92,7 +102,7 @@ class Prior:
             raise ArgumentError(f"num_classes is {num_classes}; a classifier needs at least 2")
         module = self._backend.skeleton(num_classes, input_size)
         state = self._backend.state(input_size)
-        keeps_head = num_classes == self._backend.own_classes and head_seed == 0
+        keeps_head = head_seed == 0 and self.keeps_own_head(num_classes, class_names)
         fresh = () if keeps_head else self._head
         target = module.state_dict()
         strangers = sorted((set(target) ^ set(state)) - set(self._head))
@@ -104,6 +114,8 @@ class Prior:
             name: initial_head(name, old.shape, head_seed) if name in fresh else state[name]
             for name, old in target.items()
         }
+        if keeps_head:
+            values |= self._own_head(values, class_names)
         for name, old in target.items():
             if values[name].shape != old.shape:
                 raise PriorError(
@@ -117,9 +129,32 @@ class Prior:
         """Names, among ``build(num_classes).named_parameters()``, of the classification head."""
         return self._head
 
-    def keeps_own_head(self, num_classes: int) -> bool:
-        """Whether ``build(num_classes)`` starts from the checkpoint's own head, not from a new one."""
-        return num_classes == self._backend.own_classes
+    def keeps_own_head(self, num_classes: int, class_names: Sequence[str] | None = None) -> bool:
+        """Whether ``build`` starts from the checkpoint's own head, not from a new one."""
+        return self.head_start(num_classes, class_names).startswith("checkpoint")
+
+    def head_start(self, num_classes: int, class_names: Sequence[str] | None = None) -> str:
+        """What the head starts from where no seed is paid for: a function of the checkpoint and its arguments.
+
+        Args:
+            num_classes: declared by the task.
+            class_names: the declared classes in their order; None where they are not known.
+
+        Returns:
+            ``checkpoint by name`` (its own head, each class found by its name), ``checkpoint`` (its own head as it
+            stands: one side has only numbers for its classes), ``zero`` (it has none, or of another number of
+            classes) or ``zero, other classes`` (its own head answers for classes of other names).
+        """
+        if num_classes != self._backend.own_classes:
+            return "zero"
+        if match_classes(self.own_class_names, class_names) is None:
+            return "zero, other classes"
+        return "checkpoint by name" if names_agree(self.own_class_names, class_names) else "checkpoint"
+
+    @property
+    def own_class_names(self) -> tuple[str, ...] | None:
+        """Names of the classes of the checkpoint's own head, in its order; None where it names none."""
+        return self._backend.own_names
 
     def preprocessing(self, input_size: int = 0) -> Preprocessing:
         """The checkpoint's own preprocessing; never fitted to training data.
@@ -144,6 +179,16 @@ class Prior:
 
     def __repr__(self) -> str:
         return f"Prior({self.name!r}, {self.architecture}, {self.num_parameters:,} parameters)"
+
+    def _own_head(
+        self, values: dict[str, torch.Tensor], class_names: Sequence[str] | None
+    ) -> dict[str, torch.Tensor]:
+        """The checkpoint's head with its classes in the order of ``class_names``."""
+        order = match_classes(self.own_class_names, class_names)
+        if order is None or order == tuple(range(len(order))):
+            return {}
+        own = {name: values[name] for name in self._head}
+        return reordered(own, self._shapes(len(order) + 1), order)
 
     def _find_head(self) -> tuple[tuple[str, ...], int]:
         """The head is whatever changes shape with the number of classes; then the size of the network."""

@@ -20,6 +20,8 @@ class Backend(ABC):
     architecture: str
     #: Number of classes of the checkpoint's own head; 0 if it has none.
     own_classes: int
+    #: Names of those classes, in their order; None where its config has none.
+    own_names: tuple[str, ...] | None
     #: The checkpoint's own input size: image side in pixels, or most tokens in a row.
     input_size: int
     #: Tensors of the checkpoint that no prior uses: pretraining heads, unused poolers.

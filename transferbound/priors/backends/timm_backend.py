@@ -18,6 +18,7 @@ from transferbound.priors.backends.quiet import quiet_construction, quiet_logger
 from transferbound.priors.backends.wrappers import ImageClassifier
 from transferbound.priors.checkpoint.resolve import Checkpoint
 from transferbound.priors.checkpoint.sizes import check_network
+from transferbound.priors.class_order import own_names
 
 __all__ = ["TimmBackend"]
 
@@ -45,6 +46,11 @@ class TimmBackend(Backend):
         model = self._load({})
         config: Any = model.pretrained_cfg
         self.own_classes = int(getattr(model, "num_classes", 0) or 0)
+        declared = checkpoint.config.get("label_names")  # timm moved it between releases
+        if declared is None:
+            inner = checkpoint.config.get("pretrained_cfg")
+            declared = inner.get("label_names") if isinstance(inner, dict) else None
+        self.own_names = own_names(declared, self.own_classes)
         self._fixed_size = bool(config.get("fixed_input_size", False))
         self._data_config = _plain(resolve_data_config({}, model=model))
         channels, height, width = self._data_config["input_size"]

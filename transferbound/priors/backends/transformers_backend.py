@@ -15,6 +15,7 @@ from transferbound.priors.backends.preprocessing import ImagePreprocessing
 from transferbound.priors.backends.transformers_network import Head, TransformersNetwork
 from transferbound.priors.backends.wrappers import ImageClassifier
 from transferbound.priors.checkpoint.resolve import Checkpoint
+from transferbound.priors.class_order import own_names
 
 __all__ = ["TransformersBackend", "TransformersImages"]
 
@@ -32,6 +33,7 @@ class TransformersBackend(Backend):
         module, self.unused = network.load(tensors)
         self.architecture = type(module).__name__
         self.own_classes = int(network.config.num_labels) if network.head == "own" else 0
+        self.own_names = own_names(checkpoint.config.get("id2label"), self.own_classes)
         self._state = {f"network.{key}": value.detach().clone() for key, value in module.state_dict().items()}
 
     def state(self, input_size: int) -> dict[str, torch.Tensor]:
