@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import datasets
 import numpy as np
@@ -18,6 +19,7 @@ from transferbound.errors import DataError, PriorIndependenceError
 from transferbound.independence import check_independence
 from transferbound.independence.rows import dependent_rows
 
+DECODER: Any = {"candidates": 1, "head_start": "zero"}
 WORDS = "sun moon star rain wind snow leaf root".split()  # noqa: SIM905
 
 
@@ -87,7 +89,7 @@ def test_pictures_with_one_pixel_moved_are_said(tmp_path: Path) -> None:
     assert honest["near_duplicate_rows"] == 0
     content = dataset_content(data)
     record = check_independence(Prior.from_pretrained(str(world() / "prior")), data)
-    said = assumptions(content, {"candidates": 1}, record, 0.95)  # type: ignore[typeddict-item]
+    said = assumptions(content, DECODER, record, 0.95)
     assert any(line.startswith("WARNING") and "nearly the same as an earlier one" in line for line in said)
 
 
@@ -109,7 +111,7 @@ def test_many_pieces_of_a_split_are_a_warning(split: str, warns: bool, tmp_path:
         split = "+".join(f"train[{i}:{i + 7}]" for i in range(0, 100, 10))
     data = LabelledData.load(str(tmp_path / "data"), split=split)
     record = check_independence(Prior.from_pretrained(str(world() / "prior")), data)
-    said = assumptions(dataset_content(data), {"candidates": 1}, record, 0.95)  # type: ignore[typeddict-item]
+    said = assumptions(dataset_content(data), DECODER, record, 0.95)
     assert any(line.startswith("WARNING: the split") for line in said) == warns
 
 
