@@ -31,6 +31,7 @@ RECIPE = Recipe(
             initial_density=0.4,
             polish=1500,
         ),
+        list_written="after",
         **variant(TRUNK, body="as it is", of=SOURCE, **CHOICE),
     ),
     note="96 x 96 pixels. The prior's components are those of MNIST's pictures. The published figure is a transfer "

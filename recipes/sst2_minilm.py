@@ -31,6 +31,7 @@ RECIPE = Recipe(
             initial_density=0.3,
             polish=500,
         ),
+        list_written="after",
         **variant(
             SST2,
             training="liked, in shades",

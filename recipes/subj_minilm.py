@@ -24,6 +24,7 @@ RECIPE = Recipe(
         finetune=FinetuneSettings(
             epochs=10, batch_size=64, learning_rate=0.02, quantize_from=0.4, fix_until=0.95, polish=300
         ),
+        list_written="after",
         **variant(SUBJ, training="none", layers=LAYERS, pooling="mean", components=COMPONENTS),
     ),
     note="10,000 sentences, all of them for training and bound.",

@@ -59,7 +59,7 @@ def decode_predictor(
         num_classes: declared by the task, not counted on the training labels.
         message: the bytes of ``offset.bin``.
         class_names: the declared classes in their order, by which those of the checkpoint's own head are found.
-        candidates: how many variants were declared in advance.
+        candidates: how many variants are on the list, or ``OPEN_LIST``; fixed in advance.
 
     Raises:
         MessageError: the message does not decode, or does not fit the prior.

@@ -1,9 +1,9 @@
 """The declared variants of the priors that recipes prepare: a message names one of a grid, and pays log2 of its size.
 
 The grids were committed before the published rows were run, but with errors of earlier priors on the tasks' training
-rows in sight. So an axis is a range, wide enough for what was tried by hand, whether or not ``reviews.py``,
-``minilm.py`` and ``trunk.py`` still have it; what has no axis (the share of whole sentences, the rate) counts as
-"another" training.
+rows in sight, which their certificates say (``list_written="after"``). So an axis is a range, wide enough for what was
+tried by hand, whether or not ``reviews.py``, ``minilm.py`` and ``trunk.py`` still have it; what has no axis (the share
+of whole sentences, the rate) counts as "another" training.
 """
 
 from __future__ import annotations

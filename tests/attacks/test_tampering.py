@@ -46,7 +46,8 @@ class Bench:
     def statement(self, prior: Prior, data: LabelledData, message: bytes, **how: Any) -> Content:
         """``make_statement`` is a function of its arguments: asked twice for one thing, it is computed once."""
         encoded = self.encoded if decode(message)[0].input_size == 32 else None
-        key = (message, how["confidence"], how["candidates"], json.dumps(how["independence"]), prior.name)
+        chosen = (how["confidence"], how["candidates"], how.get("list_written"))
+        key = (message, *chosen, json.dumps(how["independence"]), prior.name)
         if key not in self._known:
             self._known[key] = make_statement(prior, data, message, **how | {"encoded": encoded})
         return copy.deepcopy(self._known[key])

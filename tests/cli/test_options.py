@@ -24,7 +24,7 @@ NAMES = """
     prior dataset out split confidence budget-minutes epochs kind dim seed levels rank modules head-scale head-seed
     input-size candidate batch-size learning-rate rate polish fix-until training-seed mixed-precision revision
     dataset-config dataset-revision image-column text-column label-column group-column num-classes test-split
-    prior-split pretraining-data allow-dependence cache-features search search-share restart
+    prior-split pretraining-data allow-dependence cache-features search search-share restart list-written
 """.split()  # noqa: SIM905
 
 

@@ -245,7 +245,7 @@ def test_declared_lists() -> None:
         ({"kind": "modules", "modules": "x" * 257}, "257 bytes"),
         ({"kind": "modules", "modules": "\ud800"}, "UTF-8"),
         ({"candidate": 1}, "candidate"),
-        ({"candidates": 0}, "candidates"),
+        ({"candidates": -1}, "candidates"),
         ({"contexts": 1}, "contexts"),
     ],
 )

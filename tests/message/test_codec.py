@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from transferbound.errors import ArgumentError, MessageError
-from transferbound.message import KINDS, Header, message_bits
+from transferbound.message import KINDS, OPEN_LIST, Header, message_bits
 from transferbound.message.stream import MAGIC, MAX_BYTES, decode, decode_header, encode
 
 
@@ -21,7 +21,7 @@ def draw(seed: int, dim: int, levels: int, density: float) -> np.ndarray:
 @st.composite
 def headers(draw_from: st.DrawFn) -> Header:
     kinds = draw_from(st.lists(st.sampled_from(KINDS), min_size=1, max_size=4, unique=True))
-    candidates = draw_from(st.integers(1, 50))
+    candidates = draw_from(st.integers(0, 50))
     seeds = st.one_of(st.integers(0, 5), st.integers(0, 2**63 - 1))
     return Header(
         kind="+".join(kinds),
@@ -34,7 +34,7 @@ def headers(draw_from: st.DrawFn) -> Header:
         head_scale=draw_from(st.integers(-64, 64)),
         rank=draw_from(st.integers(1, 1024)) if "lora" in kinds else 0,
         modules=draw_from(st.text(min_size=1, max_size=40)) if "modules" in kinds else "",
-        candidate=draw_from(st.integers(0, candidates - 1)),
+        candidate=draw_from(st.integers(0, (candidates or 2**20) - 1)),
         contexts=draw_from(st.booleans()),
         adaptive_signs=draw_from(st.booleans()),
         candidates=candidates,
@@ -178,13 +178,14 @@ def test_candidates_are_a_constant_of_the_decoder() -> None:
     symbols = draw(1, 40, 3, 0.5)
     data = encode(header, symbols)
     assert decode(data, candidates=5)[0] == header
-    try:  # read under another constant it is another message or none, never the same
-        other = decode(data, candidates=7)
-    except MessageError:
-        pass
-    else:
-        assert other[0] != header
-    for wrong in (0, -1, 2**20 + 1, 1.0, True):
+    for constant in (7, OPEN_LIST):
+        try:  # read under another constant it is another message or none, never the same
+            other = decode(data, candidates=constant)
+        except MessageError:
+            pass
+        else:
+            assert other[0] != header
+    for wrong in (-1, 2**20 + 1, 1.0, True):
         with pytest.raises(ArgumentError, match="candidates"):
             decode(data, candidates=wrong)  # type: ignore[arg-type]
 

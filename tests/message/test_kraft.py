@@ -21,11 +21,12 @@ from transferbound.message.field_codes import (
     Fixed,
     Listed,
     Mapped,
+    OpenList,
     Optional,
     Text,
     Uniform,
 )
-from transferbound.message.header import DIMS, INPUT_SIZES, MAX_DIM, MAX_SEED, field_codes
+from transferbound.message.header import DIMS, INPUT_SIZES, MAX_CANDIDATES, MAX_DIM, MAX_SEED, field_codes
 
 
 def mass(choices: list[Choice]) -> Fraction:
@@ -135,6 +136,24 @@ def test_field_codes_over_their_whole_range(field: str) -> None:
     assert Fraction(1, 4) < total <= 1
 
 
+def test_places_of_a_list_that_may_grow_are_a_prior_however_long_it_gets() -> None:
+    """Over all places at once: what one costs must not depend on how many others there are."""
+    code = real_codes(candidates=0)["candidate"]
+    total = Fraction(0)
+    for length in range(1, MAX_CANDIDATES.bit_length() + 1):
+        first, last = (1 << (length - 1)) - 1, min((1 << length) - 1, MAX_CANDIDATES) - 1
+        assert mass(code.write(first)) == mass(code.write(last))
+        assert reads_back(code, code.write(last)) == last
+        total += (last - first + 1) * mass(code.write(first))
+    assert Fraction(9, 10) < total <= 1
+    assert [mass(code.write(place)) for place in (0, 1, 2, 3, 6, 7)] == [
+        Fraction(1, 2**bits) for bits in (1, 4, 4, 5, 5, 8)
+    ]
+    for outside in (-1, MAX_CANDIDATES):
+        with pytest.raises(ArgumentError):
+            code.write(outside)
+
+
 def test_a_value_over_the_limit_is_refused() -> None:
     bits = iter([0, 0, 1, 1, 1])
     with pytest.raises(MessageError, match="over its limit 5"):
@@ -152,6 +171,7 @@ def test_a_value_over_the_limit_is_refused() -> None:
         (Fixed(0), 1),
         (Uniform(4), 4),
         (Uniform(1), 1),
+        (OpenList(4), 4),
         (EliasGamma(9), 0),
         (EliasDelta(9), 10),
         (Arrangement(("a", "b")), "a+a"),

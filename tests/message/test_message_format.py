@@ -89,7 +89,10 @@ def read_header(stream: Stream, candidates: int) -> dict[str, object]:
     modules = b""
     if "modules" in kind.split("+"):
         modules = bytes(stream.choice(256) for _ in range(gamma(stream) - 1))
-    candidate = stream.choice(candidates) if candidates > 1 else 0
+    if candidates == 0:
+        candidate = delta(stream) - 1
+    else:
+        candidate = stream.choice(candidates) if candidates > 1 else 0
     return {
         "kind": kind,
         "dim": dim,
@@ -171,6 +174,7 @@ def read_symbols(stream: Stream, header: dict[str, object], contexts: list[int])
         Header("dense+lora+film", 777, rank=1024, step=-200, input_size=300, levels=41, contexts=True),
         Header("+".join(KINDS), 1000, rank=1, modules="*", levels=4095, head_scale=64, step=256),
         Header("kron-sum", 3000, adaptive_signs=True, seed=1),
+        Header("film", 40, candidate=2**20 - 1, candidates=0),
     ],
     ids=lambda header: header.kind,
 )

@@ -7,8 +7,9 @@ import math
 import pytest
 
 from transferbound.errors import ArgumentError
-from transferbound.message import Header, header_costs, variants
-from transferbound.message.variants import variant
+from transferbound.message import OPEN_LIST, Header, header_costs, variants
+from transferbound.message.stream import decode, encode
+from transferbound.message.variants import place, variant
 
 AXES = {"one": (1, 2, 3), "two": ("a", None), "three": range(4, 8)}
 
@@ -49,5 +50,25 @@ def test_a_grid_too_large_to_code_is_refused() -> None:
         variant({**axes, "three": (0, 1)}, one=0, two=0, three=0)
 
 
-def test_the_example_runs() -> None:
-    assert doctest.testmod(variants) == (0, 1)
+def test_a_list_that_grows_changes_no_earlier_message() -> None:
+    """Leak 4: a list made longer after results were seen, each time at the price of its present length."""
+    entries = ["as it is", "four layers", "mean pooling", "another start"]
+    before, after = (place(entries[:length], "mean pooling") for length in (3, 4))
+    assert before == after == {"candidate": 2, "candidates": OPEN_LIST}
+    header = Header("head", 10, **after)
+    assert [cost.bits for cost in header_costs(header) if cost.field == "candidate"] == [4.000001]
+    data = encode(header, [0] * 10)
+    assert decode(data, candidates=OPEN_LIST)[0] == header
+
+
+def test_what_is_not_on_a_list_is_refused() -> None:
+    with pytest.raises(ArgumentError, match="'b' is not on the list; put it at the end"):
+        place(["a"], "b")
+    with pytest.raises(ArgumentError, match="at most 1048576 can be named"):
+        place(range(2**20 + 1), 2**20)
+    with pytest.raises(ArgumentError, match="candidates is -1"):
+        Header("head", 10, candidates=-1)
+
+
+def test_the_examples_run() -> None:
+    assert doctest.testmod(variants) == (0, 2)

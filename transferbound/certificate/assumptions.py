@@ -7,11 +7,16 @@ from typing import Any
 
 from transferbound.certificate.content import DatasetContent, DecoderContent, RiskContent
 from transferbound.independence.record import IndependenceRecord
+from transferbound.message import OPEN_LIST
 from transferbound.risks.risk import Risk
 
 __all__ = ["assumptions", "no_better_than_constant"]
 
 _MOST_PIECES = 2
+_OPEN = (
+    "The message names a place on a list of variants that may grow, and pays for the length of the place's number, "
+    "however long the list is."
+)
 _LAST_DIGITS = 1e-12  # 1 - 0.95 is not 0.05
 
 
@@ -42,19 +47,7 @@ def assumptions(
             "WARNING: the checkpoint's own head was not kept. It has as many classes as the data and other names for "
             "them, so a new head starts from zero; to have it kept, name the classes alike on both sides."
         )
-    if decoder["candidates"] > 1:
-        found.append(
-            f"The message names one of a list of {decoder['candidates']} variants and pays for the choice. By the word "
-            "of the writer, which nothing here can check, every architecture, checkpoint or setting of the decoder "
-            "that was tried on this data is on that list, and it was not made longer after results were seen."
-        )
-    else:
-        found.append(
-            "By the word of the writer the checkpoint was chosen without sight of the training data: no other "
-            "checkpoint was tried on this data and put aside (variants that are to be compared have to be declared, "
-            "with --candidate)."
-        )
-    return found + _overlap(data["overlap"])
+    return [*found, _variants(decoder), *_overlap(data["overlap"])]
 
 
 def no_better_than_constant(risk: Risk, stated: RiskContent, comparison: Mapping[str, Any]) -> list[str]:
@@ -68,6 +61,44 @@ def no_better_than_constant(risk: Risk, stated: RiskContent, comparison: Mapping
         f"{risk.words.quantity} is {risk.value(stated['train_error'])}, that of the constant answer "
         f"{risk.value(constant)}, and the bound, {risk.value_up(stated['risk_bound'])},{above or ' says no more'}."
     ]
+
+
+def _variants(decoder: DecoderContent) -> str:
+    """Who chose the checkpoint, and what else the decoder needs, from what and when: the writer's word for it."""
+    candidates = decoder["candidates"]
+    if decoder.get("list_written") == "after":
+        return _chosen_after(candidates)
+    if candidates == OPEN_LIST:
+        return (
+            f"{_OPEN} By the word of the writer, which nothing here can check, results on this data decided how far "
+            "down the list variants were tried, and nothing else: not what stands at a place of it."
+        )
+    if candidates > 1:
+        return (
+            f"The message names one of a list of {candidates} variants and pays for the choice. By the word "
+            "of the writer, which nothing here can check, every architecture, checkpoint or setting of the decoder "
+            "that was tried on this data is on that list, and it was not made longer after results were seen."
+        )
+    return (
+        "By the word of the writer the checkpoint was chosen without sight of the training data: no other "
+        "checkpoint was tried on this data and put aside (variants that are to be compared have to be declared, "
+        "with --candidate)."
+    )
+
+
+def _chosen_after(candidates: int) -> str:
+    if candidates == 1:
+        return (
+            "WARNING: by the word of the writer the checkpoint, or something else that decoding needs and the message "
+            "does not name, was chosen after results of others on this data were seen. Nothing was paid for that "
+            "choice, and the bound is not proved for it."
+        )
+    named = _OPEN if candidates == OPEN_LIST else f"The message names one of a list of {candidates} variants."
+    return (
+        f"WARNING: {named} By the word of the writer entries were put on that list after results of others on this "
+        "data were seen. The bound is proved for lists that do not depend on the data, and so rests on what nothing "
+        "here can check: that these entries would stand there, at these places, whatever the results had been."
+    )
 
 
 def _left_out(data: DatasetContent) -> list[str]:

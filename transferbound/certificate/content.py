@@ -115,7 +115,8 @@ class DecoderContent(TypedDict):
     """The fields of the message's header, and what follows from them and the checkpoint.
 
     ``step_size`` = 2^(``step``/4) is in units of a coordinate; the head's part of the offset is scaled by
-    2^(``head_scale``/2).
+    2^(``head_scale``/2). ``candidates`` is 0 for a list that may grow. ``list_written`` is ``after`` where variants
+    were chosen after results on the data were seen, and is missing otherwise.
     """
 
     codec: str
@@ -133,6 +134,7 @@ class DecoderContent(TypedDict):
     contexts: bool
     adaptive_signs: bool
     candidates: int
+    list_written: NotRequired[str]
     step_size: float
     head_start: str
     subspace: dict[str, Any]

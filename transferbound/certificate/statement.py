@@ -35,6 +35,7 @@ from transferbound.errors import DataError
 from transferbound.independence.record import IndependenceRecord
 from transferbound.message import empirical_entropy_bits, itemize, message_bits, step_size
 from transferbound.message.paper_code import paper_bits
+from transferbound.message.variants import check_list_written
 from transferbound.predictor import Predictor, decode_predictor
 from transferbound.priors import Prior
 from transferbound.risks import DEFAULT_RISK, risk_named
@@ -54,6 +55,7 @@ def make_statement(
     confidence: float,
     risk: str = DEFAULT_RISK,
     candidates: int = 1,
+    list_written: str = "before",
     test: LabelledData | None = None,
     independence: IndependenceRecord,
     batch_size: int = 250,
@@ -69,7 +71,8 @@ def make_statement(
         prior, data, message: the checkpoint, the training examples, the bytes of ``offset.bin``.
         confidence: 1 - delta.
         risk: name of what is bounded.
-        candidates: variants declared in advance, one of which the message names.
+        candidates: variants on the list, one of which the message names; ``OPEN_LIST`` where it may grow.
+        list_written: before results on the data were seen, or after, by the writer's word.
         test: examples for reporting only; they have no part in the bound.
         independence: the record of :func:`transferbound.independence.check.check_independence`.
         encoded: ``data`` under the message's preprocessing, where it is at hand already.
@@ -77,9 +80,11 @@ def make_statement(
         cache_dir: where encoded rows may be found and kept; default: the user's cache.
 
     Raises:
+        ArgumentError: a number of candidates or a time of the list that cannot be.
         MessageError: the message does not decode, or does not fit the prior.
         DataError: a row cannot be read, or the test split has other classes.
     """
+    check_list_written(list_written)
     predictor = decode_predictor(
         prior, data.num_classes, message, class_names=data.class_names, candidates=candidates
     )
@@ -104,6 +109,8 @@ def make_statement(
         "paper_code": _paper_code(predictor, measured.mean, bounded.units.n, delta),
     }
     dataset, decoder = dataset_content(data), _decoder(prior, data, predictor)
+    if list_written != "before":
+        decoder["list_written"] = list_written
     return {
         "schema": SCHEMA,
         "schema_version": SCHEMA_VERSION,

@@ -109,6 +109,7 @@ def certify_inputs(
         confidence=settings.confidence,
         risk=settings.risk,
         candidates=settings.candidates,
+        list_written=settings.list_written,
         test=inputs.test,
         independence=inputs.independence,
         accelerator=run.accelerator,

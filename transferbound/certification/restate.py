@@ -24,7 +24,12 @@ __all__ = ["restate"]
 
 
 def restate(
-    folder: str | os.PathLike[str], out: str | os.PathLike[str], inputs: Inputs, *, progress: bool = True
+    folder: str | os.PathLike[str],
+    out: str | os.PathLike[str],
+    inputs: Inputs,
+    *,
+    list_written: str | None = None,
+    progress: bool = True,
 ) -> Certificate:
     """Writes the certificate that this release makes of the message in ``folder``.
 
@@ -32,6 +37,7 @@ def restate(
         folder: a certificate of any release.
         out: the new folder; it must not exist.
         inputs: prior and data, as they were then, checked as for ``certify``.
+        list_written: see :class:`transferbound.certification.settings.CertifySettings`; default: what the old one says.
         progress: show progress bars.
 
     Raises:
@@ -43,6 +49,7 @@ def restate(
     message = read_limited(source / MESSAGE_FILE, MAX_BYTES, CertificateError)
     try:
         confidence, candidates = float(old["confidence"]), int(old["decoder"]["candidates"])
+        written = list_written or str(old["decoder"].get("list_written", "before"))
         unverified = dict(old["unverified"])
     except (KeyError, TypeError, ValueError) as error:
         raise CertificateError(
@@ -54,6 +61,7 @@ def restate(
         message,
         confidence=confidence,
         candidates=candidates,
+        list_written=written,
         test=inputs.test,
         independence=inputs.independence,
         progress=progress,

@@ -163,6 +163,7 @@ def check_candidates(candidates: Sequence[CertifySettings], share: float) -> lis
     alike: dict[str, list[object]] = {
         "confidence": [point.confidence for point in points],
         "number of declared candidates": [point.candidates for point in points],
+        "list_written": [point.list_written for point in points],
         "epochs": [point.finetune.epochs for point in points],
         "budget_minutes": [point.finetune.budget_minutes for point in points],
         "mixed_precision": [point.finetune.mixed_precision for point in points],

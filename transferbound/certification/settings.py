@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from transferbound.finetune.settings import FinetuneSettings
 from transferbound.message import DIMS, INPUT_SIZES, Header
+from transferbound.message.variants import check_list_written
 from transferbound.risks import DEFAULT_RISK
 from transferbound.subspace.config import SubspaceConfig, header_for
 
@@ -40,7 +41,8 @@ class CertifySettings:
         subspace: kind, d and seed of P; None: kind "film" with :func:`default_dim` coordinates and
             ``DEFAULT_HEAD_SCALE``.
         input_size: None: the checkpoint's own for text, :func:`default_input_size` for images.
-        candidate, candidates: this run is variant ``candidate`` of ``candidates`` declared in advance.
+        candidate, candidates: this run is variant ``candidate``, from 0, of ``candidates`` on a list; ``OPEN_LIST`` (0)
+            where the list may grow (:func:`transferbound.message.variants.place`).
         risk: what is bounded, by its name in :data:`transferbound.risks.RISKS`.
         finetune: how to train.
         search: what :mod:`transferbound.certification.search` tried before it chose these settings; recorded
@@ -66,6 +68,14 @@ class CertifySettings:
     )
     candidate: int = 0
     candidates: int = 1
+    list_written: str = field(
+        default="before",
+        metadata={
+            "help": "Your word for it. before: the list of variants, or the one checkpoint, was chosen before any "
+            "result on this data was seen; after: in the light of some, of which the certificate warns.",
+            "metavar": "before|after",
+        },
+    )
     confidence: float = field(default=0.95, metadata={"help": "1 - delta, fixed before training."})
     risk: str = DEFAULT_RISK
     restart: bool = field(
@@ -80,6 +90,9 @@ class CertifySettings:
     )
     finetune: FinetuneSettings = field(default_factory=FinetuneSettings)
     search: dict[str, Any] | None = field(default=None, hash=False)
+
+    def __post_init__(self) -> None:
+        check_list_written(self.list_written)
 
 
 def default_dim(n: int) -> int:

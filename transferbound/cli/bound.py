@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -20,6 +21,7 @@ from transferbound.data.labelled import LabelledData
 from transferbound.data.reading import DataReading
 from transferbound.errors import ArgumentError, DataError
 from transferbound.finetune import FinetuneSettings
+from transferbound.message import OPEN_LIST
 from transferbound.message.kinds import has_field
 from transferbound.priors import Prior
 from transferbound.storage.folders import check_out
@@ -29,6 +31,7 @@ from transferbound.subspace.config import header_for
 __all__ = ["run_bound"]
 
 _TEST_SPLITS = ("test", "validation")
+_CANDIDATE = re.compile(r"(?P<i>\d{1,9})/(?P<n>\d{1,9}|open)", re.ASCII)
 
 
 def run_bound(given: Mapping[str, Any], progress: bool = True) -> Certificate:
@@ -119,8 +122,10 @@ def _test(request: BoundRequest, reading: DataReading, seen: Sequence[LabelledDa
 
 
 def parse_candidate(text: str) -> tuple[int, int]:
-    """``"I/N"`` as two integers. Raises ArgumentError."""
-    parts = text.split("/")
-    if len(parts) != 2 or not all(part.isdigit() for part in parts) or not int(parts[0]) < int(parts[1]):
-        raise ArgumentError(f"candidate is {text!r}; write I/N with 0 <= I < N, for example 2/5")
-    return int(parts[0]), int(parts[1])
+    """``"I/N"`` as two integers, ``"I/open"`` as I and ``OPEN_LIST``. Raises ArgumentError."""
+    match = _CANDIDATE.fullmatch(text)
+    if match is None or (match["n"] != "open" and not int(match["i"]) < int(match["n"])):
+        raise ArgumentError(
+            f"candidate is {text!r}; write I/N with 0 <= I < N, for example 2/5, or I/open for a list that may grow"
+        )
+    return int(match["i"]), OPEN_LIST if match["n"] == "open" else int(match["n"])

@@ -61,7 +61,9 @@ class BoundRequest:
     candidate: str = field(
         default="0/1",
         metadata={
-            "help": "I/N: this run is variant I (from 0) of N declared in advance.",
+            "help": "I/N: this run is variant I (from 0) of a list of N, and pays log2 N bits; I/open: of a list that "
+            "may grow at its end, and pays for the length of I.",
+            "metavar": "I/N|I/open",
             "group": _MESSAGE,
         },
     )

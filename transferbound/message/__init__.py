@@ -18,6 +18,7 @@ from transferbound.message.header import (
     MAX_DIM,
     MAX_LEVELS,
     MAX_SEED,
+    OPEN_LIST,
     Header,
     step_size,
 )
@@ -29,6 +30,7 @@ __all__ = [
     "MAX_DIM",
     "MAX_LEVELS",
     "MAX_SEED",
+    "OPEN_LIST",
     "Cost",
     "Header",
     "cheapest",

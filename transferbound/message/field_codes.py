@@ -26,6 +26,7 @@ __all__ = [
     "Fixed",
     "Listed",
     "Mapped",
+    "OpenList",
     "Optional",
     "Text",
     "Uniform",
@@ -178,6 +179,25 @@ class Listed:
         if value in self.values:
             return f"one of {len(self.values)} declared {self.noun}"
         return f"escape from {len(self.values)} declared {self.noun}, then {self.other.describe(value)}"
+
+
+@dataclass(frozen=True)
+class OpenList:
+    """Places 0 .. ``maximum`` - 1 of a list that may grow at its end: Elias delta of the place counted from 1.
+
+    What a place costs does not depend on how long the list is or will be.
+    """
+
+    maximum: int
+
+    def write(self, value: int) -> list[Choice]:
+        return EliasDelta(self.maximum).write(value + 1)
+
+    def read(self, draw: Draw) -> int:
+        return EliasDelta(self.maximum).read(draw) - 1
+
+    def describe(self, value: int) -> str:
+        return f"number {value + 1} of a list that may grow, Elias delta code"
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ from transferbound.message.field_codes import (
     Fixed,
     Listed,
     Mapped,
+    OpenList,
     Optional,
     Text,
     Uniform,
@@ -34,6 +35,7 @@ __all__ = [
     "MAX_DIM",
     "MAX_LEVELS",
     "MAX_SEED",
+    "OPEN_LIST",
     "Header",
     "field_codes",
     "step_size",
@@ -56,6 +58,8 @@ MAX_DIM = 2**22
 MAX_SEED = 2**63 - 1
 MAX_LEVELS = 4095
 MAX_CANDIDATES = 2**20
+OPEN_LIST = 0
+"""As a number of candidates: a list that may grow, in which a place pays for its own length."""
 _MAX_INPUT_SIZE = 2**16
 _MAX_RANK = 1024
 _MAX_PATTERN_BYTES = 256
@@ -74,7 +78,7 @@ _LIMITS = {
     "head_seed": (0, MAX_SEED),
     "head_scale": (-_MAX_HEAD_SCALE, _MAX_HEAD_SCALE),
     "rank": (0, _MAX_RANK),
-    "candidates": (1, MAX_CANDIDATES),
+    "candidates": (OPEN_LIST, MAX_CANDIDATES),
 }
 
 
@@ -93,10 +97,10 @@ class Header:
         head_scale: the head's part of the offset is scaled by 2^(head_scale/2).
         rank: of the factors, 1 .. 1024; only where a kind has it ("lora"), else 0.
         modules: name patterns; only where a kind has them ("modules"), else empty.
-        candidate: which of ``candidates`` variants declared in advance (prior, architecture).
+        candidate: which of ``candidates`` variants (prior, architecture), from 0.
         contexts: whether the coordinates' context ids have separate adaptive counts.
         adaptive_signs: whether signs have adaptive counts (else one bit each).
-        candidates: number of declared variants; a constant of the decoder, never coded.
+        candidates: number of variants on the list, or ``OPEN_LIST``; a constant of the decoder, never coded.
 
     Raises:
         ArgumentError: a field is out of range, or set where it does not apply.
@@ -139,7 +143,7 @@ class Header:
         self._check_kind()
         for name, (low, high) in _LIMITS.items():
             _check_integer(name, getattr(self, name), low, high)
-        _check_integer("candidate", self.candidate, 0, self.candidates - 1)
+        _check_integer("candidate", self.candidate, 0, (self.candidates or MAX_CANDIDATES) - 1)
         if self.levels % 2 == 0:
             raise ArgumentError(f"levels is {self.levels}; use an odd number, so that zero is a level")
         self._check_own_fields()
@@ -224,10 +228,14 @@ _FIELDS: tuple[tuple[str, Callable[[dict[str, object]], Code]], ...] = (
         "modules",
         lambda known: Text(_MAX_PATTERN_BYTES) if has_field(str(known["kind"]), "modules") else Fixed(""),
     ),
-    ("candidate", lambda known: Uniform(int(str(known["candidates"])))),
+    ("candidate", lambda known: _candidate_code(int(str(known["candidates"])))),
     ("contexts", lambda known: _FLAG_CODE),
     ("adaptive_signs", lambda known: _FLAG_CODE),
 )
+
+
+def _candidate_code(candidates: int) -> Code:
+    return OpenList(MAX_CANDIDATES) if candidates == OPEN_LIST else Uniform(candidates)
 
 
 def _kind_code(known: dict[str, object]) -> Code:

@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from transferbound.errors import ArgumentError, MessageError
 from transferbound.message.costs import checked_contexts, checked_symbols, header_choices
-from transferbound.message.header import MAX_CANDIDATES, Header, field_codes
+from transferbound.message.header import MAX_CANDIDATES, OPEN_LIST, Header, field_codes
 from transferbound.message.kinds import further_names
 from transferbound.message.symbols import Ints, SymbolModel
 
@@ -139,7 +139,7 @@ def decode(
 
     Args:
         data: the message, whole.
-        candidates: the number of variants declared in advance.
+        candidates: the number of variants on the list, or ``OPEN_LIST``; fixed in advance.
         contexts: gives the (d,) context ids of a header; asked only when the header uses contexts.
         max_dim: refuse more coordinates than this, before anything is allocated for them.
 
@@ -177,8 +177,11 @@ def decode_header(data: bytes, candidates: int = 1) -> Header:
 
 def _open(data: bytes, candidates: int) -> tuple[_Decoder, Header]:
     """A decoder that has read the header."""
-    if type(candidates) is not int or not 1 <= candidates <= MAX_CANDIDATES:
-        raise ArgumentError(f"candidates is {candidates!r}; it must be an integer in 1..{MAX_CANDIDATES}")
+    if type(candidates) is not int or not OPEN_LIST <= candidates <= MAX_CANDIDATES:
+        raise ArgumentError(
+            f"candidates is {candidates!r}; it must be an integer in 1..{MAX_CANDIDATES}, or {OPEN_LIST} for a list "
+            "that may grow"
+        )
     if len(data) > MAX_BYTES:
         raise MessageError(f"the message has {len(data)} bytes; at most {MAX_BYTES} are allowed")
     versions = {MAGIC: 1, _MAGIC_2: 2} if further_names() else {MAGIC: 1}

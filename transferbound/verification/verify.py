@@ -120,6 +120,7 @@ def check_certificate(
                 confidence=content["confidence"],
                 risk=content.get("loss", DEFAULT_RISK),
                 candidates=content["decoder"]["candidates"],
+                list_written=content["decoder"].get("list_written", "before"),
                 test=test,
                 independence=_independence(content["independence"], prior, data, prior_split, pretraining),
                 batch_size=batch_size,

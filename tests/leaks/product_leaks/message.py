@@ -48,6 +48,32 @@ MESSAGE = (
         ),
     ),
     Control(
+        name="a-growing-list-pays-its-present-length",
+        trap="16: a list made longer after results were seen, at the price of the entries that it had",
+        file="transferbound/message/field_codes.py",
+        old="return EliasDelta(self.maximum).write(value + 1)",
+        new="return Uniform(value + 1).write(value)",
+        tests=(
+            *tests_in(
+                "message/test_kraft.py",
+                "test_places_of_a_list_that_may_grow_are_a_prior_however_long_it_gets",
+            ),
+            *tests_in("message/test_variants.py", "test_a_list_that_grows_changes_no_earlier_message"),
+        ),
+    ),
+    Control(
+        name="a-list-widened-after-results-is-not-said",
+        trap="16: variants that were chosen after results were seen, on a certificate that is silent about it",
+        file="transferbound/certificate/assumptions.py",
+        old='    if decoder.get("list_written") == "after":\n',
+        new="    if False:\n",
+        tests=tests_in(
+            "certificate/test_assumptions.py",
+            "test_who_chose_what_and_when[1-after-was chosen after results of others on this data were seen]",
+            "test_a_list_widened_after_results_is_a_warning_that_cannot_be_taken_away",
+        ),
+    ),
+    Control(
         name="version-2-is-not-charged",
         trap="4: kinds of subspace that came later take mass that the first ones hold",
         file=_COSTS,
