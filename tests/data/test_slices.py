@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from spine_fixtures import bright_rows, grouped
 
 from transferbound import LabelledData
-from transferbound.data._slices import RowRange, row_ranges, shared_ranges
+from transferbound.data._slices import Cut, RowRange, cut_of, row_ranges, shared_ranges
 from transferbound.data.encode import encode
 from transferbound.data.encoded import EncodedData
 from transferbound.errors import DataError
@@ -139,3 +139,36 @@ def test_percentages_are_rounded_as_asked() -> None:
 
 def test_a_split_of_a_strange_name_means_itself() -> None:
     assert row_ranges("a[:1]", {"a[:1]": 7, "a": 3}, "x") == (RowRange("a[:1]", 0, 7),)
+
+
+# Slices that could be cut by outcome
+
+
+@pytest.mark.parametrize(
+    ("split", "kind", "pieces", "left_out"),
+    [
+        ("train", "whole", 1, 0),
+        ("train+test", "whole", 2, 0),
+        ("train[50%:]+train[:50%]", "whole", 1, 0),
+        ("train[:333]+train[333:]", "whole", 1, 0),
+        ("train[:333]+train[333:666]+train[666:]", "whole", 1, 0),
+        ("train[:50%]", "plain", 1, 500),
+        ("train[:333]", "plain", 1, 667),
+        ("train[-37:]", "plain", 1, 963),
+        ("train[:400]+train[400:412]", "plain", 1, 588),
+        ("train[10%:90%]", "plain", 1, 200),
+        ("train[:10%]+train[20%:]", "plain", 2, 100),
+        ("train+test[:3]", "plain", 2, 97),
+        ("test[10%:90%]", "plain", 1, 20),
+        ("test[:40]+test[60:]", "plain", 2, 20),
+        ("train[5:]+train[:3]", "free", 2, 2),
+        ("train[100:333]", "free", 1, 767),
+        ("train[:40]+train[63:]", "free", 2, 23),
+        ("test[:41%]+test[42%:]", "free", 2, 1),
+        ("train[:10%]+train[20%:30%]+train[40%:]", "free", 3, 200),
+        ("+".join(f"train[{i}:{i + 99}]" for i in range(0, 1000, 100)), "free", 10, 10),
+    ],
+)
+def test_slices_that_can_be_cut_around_single_rows(split: str, kind: str, pieces: int, left_out: int) -> None:
+    """By the rows that are taken, however that is written; a percent of 100 rows is a single row."""
+    assert cut_of(row_ranges(split, {"train": 1000, "test": 100}, "x")) == Cut(kind, pieces, left_out)

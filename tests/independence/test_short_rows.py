@@ -102,16 +102,26 @@ def test_texts_that_differ_in_case_are_said(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("split", "warns"), [("train[:50%]", False), ("train[:40]+train[60:]", False), ("odd", True)]
+    ("split", "warns"),
+    [
+        ("train[:50%]", False),
+        ("train[:40]+train[60:]", False),
+        ("train[:35]+train[35:70]+train[70:]", False),
+        ("train[:40]+train[43:]", True),
+        ("train[7:31]", True),
+        ("odd", True),
+    ],
 )
-def test_many_pieces_of_a_split_are_a_warning(split: str, warns: bool, tmp_path: Path) -> None:
+def test_pieces_that_could_be_cut_by_outcome_are_a_warning(split: str, warns: bool, tmp_path: Path) -> None:
     """396 characters of slices left out exactly the wrong rows, and went from 77.8 to 49.4 % without a word."""
     save_rows(tmp_path / "data", bright_rows(100))
     if split == "odd":
         split = "+".join(f"train[{i}:{i + 7}]" for i in range(0, 100, 10))
     data = LabelledData.load(str(tmp_path / "data"), split=split)
     record = check_independence(Prior.from_pretrained(str(world() / "prior")), data)
-    said = assumptions(dataset_content(data), DECODER, record, 0.95)
+    content = dataset_content(data)
+    said = assumptions(content, DECODER, record, 0.95)
+    assert ("cut" in content) == (data.n < 100)
     assert any(line.startswith("WARNING: the split") for line in said) == warns
 
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from transferbound.certificate.content import DatasetContent, DecoderContent, RiskContent
+from transferbound.certificate.content import CutContent, DatasetContent, DecoderContent, RiskContent
 from transferbound.independence.record import IndependenceRecord
 from transferbound.message import OPEN_LIST
 from transferbound.risks.risk import Risk
 
 __all__ = ["assumptions", "no_better_than_constant"]
 
-_MOST_PIECES = 2
+_MOST_SHOWN = 60  # characters of a split
 _OPEN = (
     "The message names a place on a list of variants that may grow, and pays for the length of the place's number, "
     "however long the list is."
@@ -27,8 +27,8 @@ def assumptions(
     doubt = "" if independence["verdict"] == "none found" else "WARNING: "
     found = [_unit(data), doubt + independence["assumption"]]
     found += _left_out(data)
-    if "[" in data["split"]:
-        found.append(_slice(data["split"]))
+    if "cut" in data:
+        found.append(_slice(data["split"], data["cut"]))
     if data["classes_from"] != "features":
         found.append(
             f"The task has {len(data['class_names'])} classes: the data set does not declare them, the user did."
@@ -113,14 +113,14 @@ def _left_out(data: DatasetContent) -> list[str]:
     ]
 
 
-def _slice(split: str) -> str:
-    """Many pieces can be cut around the rows that are answered wrongly."""
-    pieces = split.count("+") + 1
-    if pieces > _MOST_PIECES:
-        shown = split if len(split) <= 60 else split[:57] + "..."
+def _slice(split: str, cut: CutContent) -> str:
+    """Pieces with free ends can be cut around the rows that are answered wrongly."""
+    if cut["kind"] == "free":
+        shown = split if len(split) <= _MOST_SHOWN else split[: _MOST_SHOWN - 3] + "..."
+        pieces = "one piece" if cut["pieces"] == 1 else f"put together of {cut['pieces']:,} pieces"
         return (
-            f"WARNING: the split {shown} is put together of {pieces} pieces. Rows that are chosen by what a model "
-            "makes of them are no draw, and pieces like these could be."
+            f"WARNING: the split {shown} is {pieces}, and {cut['rows_left_out']:,} rows are left out. Rows that are "
+            "chosen by their labels or by what a model makes of them are no draw, and pieces like these could be."
         )
     return (
         f"The split {split} is a slice, cut beforehand from rows in an order that says nothing of them: a "

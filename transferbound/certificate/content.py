@@ -15,6 +15,7 @@ __all__ = [
     "ComparisonContent",
     "Content",
     "CostContent",
+    "CutContent",
     "DatasetContent",
     "DecoderContent",
     "EvaluatedSplitContent",
@@ -83,6 +84,14 @@ class TextColumns(TypedDict):
     group: str | None
 
 
+class CutContent(TypedDict):
+    """How the rows were cut out of their splits; ``kind``: ``plain`` or ``free``."""
+
+    kind: str
+    pieces: int
+    rows_left_out: int
+
+
 class FilesLeftOutContent(TypedDict):
     """Files of data in a local folder, and how many of them are in no split."""
 
@@ -93,6 +102,7 @@ class FilesLeftOutContent(TypedDict):
 class DatasetContent(TypedDict):
     """The training examples. ``units``: groups where a group column is named, else rows; ``overlap`` in rows.
 
+    ``cut`` is missing where splits were taken whole.
     ``files_left_out`` is missing where every file of the folder is in a split, and for data that lies in no folder.
     """
 
@@ -108,6 +118,7 @@ class DatasetContent(TypedDict):
     class_names: list[str]
     classes_from: str
     overlap: dict[str, int]
+    cut: NotRequired[CutContent]
     files_left_out: NotRequired[FilesLeftOutContent]
 
 

@@ -43,6 +43,9 @@ def dataset_content(data: LabelledData) -> DatasetContent:
         "classes_from": data.classes_from,
         "overlap": dependent_rows(data),
     }
+    cut = data.cut
+    if cut.kind != "whole":
+        content["cut"] = {"kind": cut.kind, "pieces": cut.pieces, "rows_left_out": cut.rows_left_out}
     if data.files_left_out is not None:
         content["files_left_out"] = {
             "files": data.files_left_out.files,

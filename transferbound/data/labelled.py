@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from transferbound.data._columns import choose_columns, read_groups, read_labels
-from transferbound.data._slices import RowRange, shared_ranges
+from transferbound.data._slices import Cut, RowRange, cut_of, shared_ranges
 from transferbound.data._source import open_split
 from transferbound.data.examples import Examples
 from transferbound.data.reading import DataReading
@@ -95,6 +95,11 @@ class LabelledData(Examples):
             num_classes=self.num_classes if self.classes_from == "user" else None,
         )
         return LabelledData.load(self.name, **vars(reading))
+
+    @property
+    def cut(self) -> Cut:
+        """How the rows were cut out of their splits."""
+        return cut_of(self.ranges)
 
     def shared_rows(self, other: LabelledData) -> list[RowRange]:
         """The rows, by their place in the splits, that stand in both; ``other`` is of the same data set."""

@@ -80,9 +80,22 @@ DATA = (
         name="pieces-are-one-slice",
         trap="17: a split that is put together around the rows that are answered wrongly, without a word",
         file="transferbound/certificate/assumptions.py",
-        old="if pieces > _MOST_PIECES:",
+        old='if cut["kind"] == "free":',
         new="if False:",
-        tests=tests_in("independence/test_short_rows.py", "test_many_pieces_of_a_split_are_a_warning"),
+        tests=tests_in(
+            "independence/test_short_rows.py", "test_pieces_that_could_be_cut_by_outcome_are_a_warning"
+        ),
+    ),
+    Control(
+        name="a-single-row-is-a-percent",
+        trap="17: of few rows a percent is one, and pieces between percents leave out whichever is wrong",
+        file="transferbound/data/_slices.py",
+        old="_ROWS_OF_A_PERCENT = 10",
+        new="_ROWS_OF_A_PERCENT = 1",
+        tests=tests_in(
+            "data/test_slices.py",
+            "test_slices_that_can_be_cut_around_single_rows[test[:41%]+test[42%:]-free-2-1]",
+        ),
     ),
     Control(
         name="a-row-is-taken-twice",
