@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from conftest import image_rows, save_rows, text_rows
 from spine_fixtures import QUICK, assigned, image_certificate, world, write_certificate
 
 from transferbound import CertifySettings, LabelledData, Prior, certify, verify
@@ -80,3 +81,67 @@ def test_a_list_widened_after_results_is_a_warning_that_cannot_be_taken_away(tmp
     for forged in (decoder, decoder | {"list_written": "before"}, decoder | {"list_written": "later"}):
         write_certificate(tmp_path / "forged", content | {"decoder": forged}, certificate.message)
         assert not verify(tmp_path / "forged").holds
+
+
+# Classes --------------------------------------------------------------------------------------------------
+
+_DECLARED = """---
+dataset_info:
+  features:
+  - {name: image, dtype: image}
+  - {name: label, dtype: {class_label: {names: {'0': dog, '1': cat}}}}
+---
+"""
+
+
+def folders_of_images(folder: Path, n: int = 12) -> Path:
+    for i, image in enumerate(image_rows(n)["image"]):
+        place = folder / "train" / ("cat" if i % 2 else "dog")
+        place.mkdir(parents=True, exist_ok=True)
+        image.save(place / f"{i}.png")
+    return folder
+
+
+@pytest.mark.parametrize("split", ["train", "train[:9]", "train[:6]+train[8:]"])
+def test_classes_that_are_names_of_folders_are_not_declared(split: str, tmp_path: Path) -> None:
+    data = LabelledData.load(str(folders_of_images(tmp_path / "pets")), split=split)
+    assert (data.class_names, data.classes_from) == (("cat", "dog"), "folders")
+    assert data.other_split("train").classes_from == "folders"
+
+
+def test_what_a_card_says_makes_no_classes_of_folders(tmp_path: Path) -> None:
+    """``datasets`` takes them from the folders whatever stands there, so nothing is declared."""
+    folder = folders_of_images(tmp_path / "pets")
+    (folder / "README.md").write_text(_DECLARED, encoding="utf-8")
+    data = LabelledData.load(str(folder))
+    assert (data.class_names, data.classes_from) == (("cat", "dog"), "folders")
+
+
+def test_other_classes_are_declared(tmp_path: Path) -> None:
+    assert LabelledData.load(str(save_rows(tmp_path / "rows", text_rows()))).classes_from == "features"
+
+
+def test_a_certificate_on_folders_says_so_and_holds(tmp_path: Path) -> None:
+    data = LabelledData.load(str(folders_of_images(tmp_path / "pets", 40)))
+    certify(Prior.from_pretrained(str(world() / "prior")), data, tmp_path / "out", QUICK, progress=False)
+    verdict = verify(tmp_path / "out")
+    assert verdict.holds, verdict.problems
+    assert any("which nobody declares" in line for line in verdict.certificate.content["assumptions"])
+
+
+@pytest.mark.parametrize(
+    ("origin", "words"),
+    [
+        ("features", None),
+        ("folders", "which nobody declares"),
+        ("user", "the data set does not declare them"),
+    ],
+)
+def test_whose_classes_they_are(origin: str, words: str | None) -> None:
+    lines = [
+        line
+        for line in said({("dataset", "classes_from"): origin})
+        if line.startswith("The task has 2 classes")
+    ]
+    assert len(lines) == (words is not None)
+    assert words is None or words in lines[0]

@@ -29,10 +29,7 @@ def assumptions(
     found += _left_out(data)
     if "cut" in data:
         found.append(_slice(data["split"], data["cut"]))
-    if data["classes_from"] != "features":
-        found.append(
-            f"The task has {len(data['class_names'])} classes: the data set does not declare them, the user did."
-        )
+    found += _classes(data)
     found.append(
         "New data is drawn from the same distribution as the training examples. The bound says nothing of "
         "shifted data, of one class or of one example."
@@ -111,6 +108,18 @@ def _left_out(data: DatasetContent) -> list[str]:
         "in the names of files and folders for splits, and reads one format alone. Rows that are picked by the "
         "names of their files are no draw from all of them."
     ]
+
+
+def _classes(data: DatasetContent) -> list[str]:
+    count = f"The task has {len(data['class_names'])} classes"
+    if data["classes_from"] == "folders":
+        return [
+            f"{count}, which nobody declares: they are the names of the folders that the data's files lie in. New data "
+            "of a class without a folder would count as errors, and the bound assumes that there is none."
+        ]
+    if data["classes_from"] == "user":
+        return [f"{count}: the data set does not declare them, the user did."]
+    return []
 
 
 def _slice(split: str, cut: CutContent) -> str:

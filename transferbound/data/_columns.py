@@ -25,6 +25,7 @@ _TEXT_NAMES = (
     ("sentence",),
 )
 _MAX_CLASSES = 1_000_000
+_FOLDER_BUILDERS = ("imagefolder", "audiofolder", "videofolder")
 
 
 @dataclass(frozen=True)
@@ -142,7 +143,10 @@ def _find_inputs(features: Any, name: str, taken: set[str | None]) -> tuple[str,
 def read_labels(
     table: Any, column: str, name: str, num_classes: int | None
 ) -> tuple[np.ndarray, tuple[str, ...], str]:
-    """Labels int64 [n], class names, and who declared the classes (``features`` or ``user``).
+    """Labels int64 [n], class names, and where the classes are from.
+
+    ``features``: the data set declares them; ``folders``: they are the names of the folders that its files lie in;
+    ``user``: of bare integers, by ``num_classes``.
 
     Raises:
         DataError: labels that are missing, not integers, outside the classes or all of one class.
@@ -177,7 +181,13 @@ def read_labels(
             f"all {len(labels)} rows of the data set {name} have the label {labels[0]}; "
             "nothing can be learned from one class (a sorted data set is to be shuffled before it is sliced)"
         )
-    return labels, names, "features" if declared else "user"
+    return labels, names, _origin(table, feature) if declared else "user"
+
+
+def _origin(table: Any, feature: Any) -> str:
+    """Builders of folders make the classes of what folders there are, and keep none that a card declares."""
+    by_folder = isinstance(feature, datasets.ClassLabel) and table.info.builder_name in _FOLDER_BUILDERS
+    return "folders" if by_folder else "features"
 
 
 def _class_names(

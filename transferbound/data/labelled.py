@@ -26,7 +26,8 @@ class LabelledData(Examples):
     Attributes:
         labels: int64 [n], each in [0, num_classes).
         class_names: one name a class, in the declared order.
-        classes_from: ``features`` (declared by the data set) or ``user`` (declared by ``num_classes=``).
+        classes_from: ``features`` (declared by the data set), ``folders`` (the names of its folders) or ``user``
+            (declared by ``num_classes=``).
         groups: int64 [n], the unit that each row belongs to, or None where each row is its own.
     """
 

@@ -74,7 +74,7 @@ def _load_split(content: Content, elsewhere: str | None, split: str) -> Labelled
         split=split,
         config=stated["config"],
         revision=None if elsewhere else stated["revision"],
-        num_classes=None if stated["classes_from"] == "features" else len(stated["class_names"]),
+        num_classes=len(stated["class_names"]) if stated["classes_from"] == "user" else None,
     )
     found = LabelledData.load(elsewhere or stated["id"], **vars(reading))
     if elsewhere is None:

@@ -23,6 +23,18 @@ DATA = (
         ),
     ),
     Control(
+        name="names-of-folders-are-declared-classes",
+        trap="2: classes that were read off the folders of the training files are called declared",
+        file="transferbound/data/_columns.py",
+        old='    return "folders" if by_folder else "features"\n',
+        new='    return "features"\n',
+        tests=tests_in(
+            "certificate/test_assumptions.py",
+            "test_classes_that_are_names_of_folders_are_not_declared",
+            "test_a_certificate_on_folders_says_so_and_holds",
+        ),
+    ),
+    Control(
         name="an-untried-checkpoint-is-not-assumed",
         trap="4: the card does not say that no other checkpoint was tried",
         file="transferbound/certificate/assumptions.py",
