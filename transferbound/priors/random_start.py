@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 import os
 import re
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -25,6 +24,7 @@ from transferbound.priors.architectures import small  # noqa: F401  (registers t
 from transferbound.priors.backends.quiet import quiet_construction
 from transferbound.priors.checkpoint.resolve import Checkpoint, resolve
 from transferbound.priors.checkpoint.write import write_checkpoint
+from transferbound.storage.folders import scratch_folder
 from transferbound.streams import GAUSSIAN_STD, gaussian_integers
 
 __all__ = ["export_random", "open_random"]
@@ -139,6 +139,6 @@ def open_random(name: str) -> Iterator[Checkpoint]:
         raise PriorError(
             f"the prior is {name[:80]!r}; a random start is random/ARCHITECTURE/SEED, as random/{_LIKE}/0"
         )
-    with tempfile.TemporaryDirectory(prefix="transferbound-random-") as place:
-        folder = export_random(match.group(1), Path(place) / "prior", seed=int(match.group(2)))
+    with scratch_folder("transferbound-random-") as place:
+        folder = export_random(match.group(1), place / "prior", seed=int(match.group(2)))
         yield replace(resolve(str(folder)), name=name)

@@ -7,7 +7,6 @@ import hashlib
 import math
 import os
 import shutil
-from contextlib import suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -69,8 +68,10 @@ class NewArray:
         _require_room(path.parent, np.dtype(dtype).itemsize * math.prod(shape), room)
         self._path, self._partial = path, new_partial(path)
         try:
-            self.values: Any = np.lib.format.open_memmap(self._partial, mode="w+", dtype=dtype, shape=shape)
-            _take_room(self._partial)
+            self.values: Any = np.lib.format.open_memmap(
+                self._partial.path, mode="w+", dtype=dtype, shape=shape
+            )
+            _take_room(self._partial.path)
         except OSError:
             self.discard()
             raise
@@ -78,7 +79,7 @@ class NewArray:
     def commit(self) -> None:
         """Moves the whole array to its place, and its sha256 beside it."""
         self.values.flush()
-        with self._partial.open("rb") as file:
+        with self._partial.path.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
         put_in_place(self._partial, self._path)
         write_text(_beside(self._path), digest + "\n")
@@ -86,8 +87,7 @@ class NewArray:
     def discard(self) -> None:
         """Removes the unfinished file; nothing after ``commit``."""
         self.values = None
-        with suppress(OSError):
-            self._partial.unlink()
+        self._partial.discard()
 
 
 def _beside(path: Path) -> Path:

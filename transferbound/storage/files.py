@@ -8,7 +8,6 @@ import json
 import math
 import os
 import stat
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from glob import escape
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from transferbound.errors import TransferboundError
+from transferbound.storage.claims import Claim, claim_file
 
 __all__ = [
     "MAX_JSON_BYTES",
@@ -42,11 +42,10 @@ Refusal = Callable[[str], TransferboundError]
 the file is for and the remedy."""
 
 
-def new_partial(path: Path) -> Path:
-    """An empty file beside ``path``, to be written and then to be :func:`put_in_place`."""
-    handle, partial = tempfile.mkstemp(dir=path.parent, prefix=path.name + ".", suffix=".partial")
-    os.close(handle)
-    return Path(partial)
+def new_partial(path: Path) -> Claim:
+    """An empty file beside ``path``, to be written and then to be :func:`put_in_place`, or discarded. What processes
+    that were killed have left of ``path`` is removed."""
+    return claim_file(path.parent, path.name + ".", ".partial")
 
 
 def unfinished(path: Path) -> list[Path]:
@@ -54,14 +53,15 @@ def unfinished(path: Path) -> list[Path]:
     return list(path.parent.glob(f"{escape(path.name)}.*partial"))
 
 
-def put_in_place(partial: Path, path: Path) -> None:
+def put_in_place(partial: Claim, path: Path) -> None:
     """Gives a finished file its name. It is on the disk before, and the name is after: whatever breaks, ``path``
     holds all of it or what it held before."""
-    sync_file(partial)
+    sync_file(partial.path)
     umask = os.umask(0)
     os.umask(umask)
-    partial.chmod(0o666 & ~umask)
-    partial.replace(path)
+    partial.path.chmod(0o666 & ~umask)
+    partial.path.replace(path)
+    partial.release()
     sync_folder(path.parent)
 
 
@@ -70,10 +70,10 @@ def replacing(path: Path) -> Iterator[Path]:
     """Gives a partial file to write to, which gets the name ``path`` at the end, or is removed after an error."""
     partial = new_partial(path)
     try:
-        yield partial
+        yield partial.path
         put_in_place(partial, path)
     except BaseException:
-        partial.unlink(missing_ok=True)
+        partial.discard()
         raise
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import os
 import secrets
-import tempfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,6 +19,7 @@ from transferbound.independence.record import IndependenceRecord
 from transferbound.priors import Prior
 from transferbound.report.card_check import check_card
 from transferbound.risks import DEFAULT_RISK
+from transferbound.storage.folders import scratch_folder
 from transferbound.verification.compare import compare, differs
 from transferbound.verification.recorded import Places, load_corpus, load_prior, load_rows, notes_on
 from transferbound.verification.verdict import Verdict
@@ -110,9 +110,7 @@ def check_certificate(
     if problems:
         return Verdict(False, tuple(problems), certificate)
     try:
-        with tempfile.TemporaryDirectory(
-            prefix="transferbound-verify-"
-        ) as scratch:  # no cache that others wrote
+        with scratch_folder("transferbound-verify-") as scratch:  # no cache that others wrote
             computed = make_statement(
                 prior,
                 data,
@@ -125,7 +123,7 @@ def check_certificate(
                 independence=_independence(content["independence"], prior, data, prior_split, pretraining),
                 batch_size=batch_size,
                 progress=progress,
-                cache_dir=Path(scratch),
+                cache_dir=scratch,
                 seed=secrets.randbits(32),  # other batches than the writer's, which nobody can foresee
             )
     except PriorIndependenceError as error:

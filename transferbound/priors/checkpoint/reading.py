@@ -9,12 +9,12 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-import shutil
 import tempfile
 import weakref
 from pathlib import Path
 
 from transferbound.errors import PriorError
+from transferbound.storage.claims import claim_folder
 
 __all__ = ["ReadFiles"]
 
@@ -43,8 +43,9 @@ class ReadFiles:
     """
 
     def __init__(self, source: Path, name: str) -> None:
-        self.folder = Path(tempfile.mkdtemp(prefix="transferbound-prior-"))
-        weakref.finalize(self, shutil.rmtree, self.folder, ignore_errors=True)
+        claim = claim_folder(Path(tempfile.gettempdir()), "transferbound-prior-")
+        self.folder = claim.path
+        weakref.finalize(self, claim.discard)
         self.sha256: dict[str, str] = {}
         paths = sorted(path for path in (*source.glob("*"), *source.glob("*/config.json")))
         read = {str(path.relative_to(source)): path for path in paths}
