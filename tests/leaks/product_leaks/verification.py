@@ -6,6 +6,7 @@ __all__ = ["VERIFICATION"]
 
 _COMPARE = "transferbound/verification/compare.py"
 _VERIFY = "transferbound/verification/verify.py"
+_CARD = "transferbound/report/card_check.py"
 _KEYS = "for key in [*stated, *(k for k in computed if k not in stated)]:"
 
 VERIFICATION = (
@@ -172,11 +173,48 @@ VERIFICATION = (
         ),
     ),
     Control(
-        name="the-card-drops-the-label",
-        trap="a data-dependent prior that the model card does not call so",
-        file="transferbound/report/card_check.py",
-        old="if not (folder / CARD_FILE).exists():",
-        new="if True:",
-        tests=tests_in("independence/test_prior_split.py", "test_a_card_without_the_label_does_not_hold"),
+        name="the-text-of-a-card-is-not-held",
+        trap="hostile cards: the statement, or the label of a data-dependent prior, is taken out or hidden",
+        file=_CARD,
+        old="    if not body.startswith(own):",
+        new="    if False:",
+        tests=(
+            *tests_in("independence/test_prior_split.py", "test_a_card_without_the_label_does_not_hold"),
+            *tests_in("attacks/test_card_attacks.py", "test_every_line_of_our_text_counts"),
+        ),
+    ),
+    Control(
+        name="the-results-of-a-card-are-not-held",
+        trap="hostile cards: a metric is renamed, or has another value",
+        file=_CARD,
+        old="        if not agrees:",
+        new="        if False:",
+        tests=tests_in(
+            "attacks/test_card_attacks.py",
+            "test_an_edited_card_is_refused[a metric's value]",
+            "test_an_edited_card_is_refused[a metric renamed]",
+            "test_an_edited_card_is_refused[no results]",
+        ),
+    ),
+    Control(
+        name="an-author-may-claim",
+        trap="hostile cards: below the true statement stands another one",
+        file=_CARD,
+        old="    if not text.strip():",
+        new="    if True:",
+        tests=tests_in(
+            "attacks/test_card_attacks.py",
+            "test_an_edited_card_is_refused[a second statement after]",
+            "test_an_edited_card_is_refused[a comment]",
+            "test_an_edited_card_is_refused[a bound in pieces]",
+        ),
+    ),
+    Control(
+        name="names-are-markup",
+        trap="hostile cards: the name of a class puts a heading and a bound into the card",
+        file="transferbound/report/markup.py",
+        old='return _MARKS.sub(lambda mark: f"&#{ord(mark[0])};", shown) if shown.strip() else _BLANK',
+        new="return shown if shown.strip() else _BLANK",
+        tests=tests_in("attacks/test_card_attacks.py", "test_a_name_is_no_markup"),
     ),
 )
