@@ -189,7 +189,7 @@ DATA = (
         name="verify-reads-the-writers-cache",
         trap="15: verify takes pixels that another run left behind",
         file="transferbound/verification/verify.py",
-        old="cache_dir=Path(scratch),",
+        old="cache_dir=scratch,",
         new="cache_dir=None,",
         tests=tests_in("priors/test_prior_files.py", "test_verify_reads_no_cache_of_others"),
     ),
