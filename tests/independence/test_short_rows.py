@@ -72,6 +72,31 @@ def test_what_was_not_compared_is_said(prior: Prior, tmp_path: Path) -> None:
     assert "nothing was found" not in record["assumption"]
 
 
+def test_what_was_not_compared_between_parts_is_said(prior: Prior, tmp_path: Path) -> None:
+    short_texts(tmp_path / "parts", 60)
+    first, rest = (
+        LabelledData.load(str(tmp_path / "parts"), split=split) for split in ("train[:50%]", "train[50%:]")
+    )
+    record = check_independence(prior, rest, prior_split=first)
+    assert record["verdict"] == "warning"
+    assert "30 of 30 training rows have fewer than 8 words" in record["assumption"]
+    assert "nothing was found" not in record["assumption"]
+
+
+@pytest.mark.parametrize(
+    ("name", "verdict"), [("data", "warning"), ("train", "warning"), ("weather", "none found")]
+)
+def test_a_name_that_tells_nothing_is_compared_with_nothing(
+    name: str, verdict: str, prior: Prior, tmp_path: Path
+) -> None:
+    record = check_independence(prior, short_texts(tmp_path / name, 20))
+    assert record["verdict"] == verdict
+    assert ("does not tell which data this is" in record["assumption"]) == (verdict == "warning")
+    (tmp_path / name / "README.md").write_text("---\npretty_name: Rotten Tomatoes\n---\n", encoding="utf-8")
+    told = check_independence(prior, LabelledData.load(str(tmp_path / name)))
+    assert told["verdict"] == "none found"
+
+
 def test_pictures_with_one_pixel_moved_are_said(tmp_path: Path) -> None:
     """100 images, each ten times: n was 1,000 without a word."""
     random, rows = np.random.default_rng(0), {"image": [], "label": []}

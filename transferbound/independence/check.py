@@ -4,7 +4,7 @@ The bound holds for a prior fixed before the training data was drawn. Whether th
 from the outside; what can be checked is checked here, refused or warned of, and recorded.
 
 Names: the checkpoint's id and what its card declares (``datasets``, ``base_model``, ``model-index``)
-against the names of the data set.
+against the names of the data set. A name that does not tell which data it is (a folder called ``data``) is a warning.
 
 Content, where the pretraining data is named: exact and near duplicates. A row of text counts as a near
 duplicate where at least 60 % of its word 5-grams stand in the pretraining text: n-gram overlap, as in the
@@ -21,7 +21,7 @@ from __future__ import annotations
 from transferbound.data.examples import Examples
 from transferbound.data.labelled import LabelledData
 from transferbound.errors import DataError, PriorIndependenceError
-from transferbound.independence.duplicates import find_duplicates
+from transferbound.independence.duplicates import few_compared, find_duplicates
 from transferbound.independence.names import Match, compare_names, names_of_data
 from transferbound.independence.prior_split import compare_parts
 from transferbound.independence.record import (
@@ -68,6 +68,8 @@ def check_independence(
     aliases = names_of_data(data.name, data.config)
     matches = compare_names(declared, aliases)
     findings = [_name_finding(match, data.name, prior_split is not None) for match in matches]
+    if not aliases and prior_split is None:
+        findings.append(_nameless(data.name))
     part = counts = None
     if prior_split is not None:
         part, found = compare_parts(prior_split, data, REFUSED_FRACTION)
@@ -130,6 +132,16 @@ def _name_finding(match: Match, data_name: str, is_declared: bool) -> Finding:
     }
 
 
+def _nameless(name: str) -> Finding:
+    """A search that could compare no name is a doubt, and no "nothing found"."""
+    return {
+        "kind": "name",
+        "severity": "warn",
+        "message": f"the name {name!r} does not tell which data this is, so no name on the card was compared with it "
+        "(the folder's own name can tell, or pretty_name in a README.md there)",
+    }
+
+
 def _open(pretraining_data: str | Examples, split: str) -> Examples:
     if isinstance(pretraining_data, Examples):
         return pretraining_data
@@ -153,7 +165,7 @@ def _compare_content(corpus: Examples, data: LabelledData) -> tuple[CorpusRecord
         "exact_duplicates": int(exact.sum()),
         "near_duplicates": int((near & ~exact).sum()),
     }
-    few = _few_compared(counts, data.n)
+    few = few_compared(duplicates, corpus.name)
     total = int(duplicates.found.sum())
     if total == 0:
         return counts, few
@@ -165,17 +177,6 @@ def _compare_content(corpus: Examples, data: LabelledData) -> tuple[CorpusRecord
         f"({counts['exact_duplicates']} exactly; the first are rows {', '.join(map(str, rows[:5]))})"
     )
     return counts, [{"kind": "content", "severity": severity, "message": message}, *few]
-
-
-def _few_compared(counts: CorpusRecord, n: int) -> list[Finding]:
-    """A search that could not look at most rows is a doubt, and no "nothing found"."""
-    if counts["near_rows_compared"] >= n / 2:
-        return []
-    message = (
-        f"{n - counts['near_rows_compared']:,} of {n:,} training rows have fewer than 8 words: they were looked for in "
-        f"{counts['id']} as they are, and not for near duplicates"
-    )
-    return [{"kind": "content", "severity": "warn", "message": message}]
 
 
 def _verdict(findings: list[Finding]) -> str:

@@ -10,9 +10,10 @@ import numpy as np
 from PIL import Image
 
 from transferbound.data.examples import Examples
+from transferbound.independence.record import Finding
 from transferbound.independence.word_runs import gram_hashes, word_hashes
 
-__all__ = ["Duplicates", "find_duplicates", "repeated_images", "repeated_texts"]
+__all__ = ["Duplicates", "few_compared", "find_duplicates", "repeated_images", "repeated_texts"]
 
 _GRAM = 5
 _SHARE = 0.6
@@ -62,6 +63,18 @@ def find_duplicates(corpus: Examples, data: Examples) -> Duplicates:
     exact |= np.fromiter((text in words for text in mine), dtype=bool, count=data.n)
     near, long_enough = _near_texts(mine, theirs)
     return Duplicates(exact, near, ~long_enough)
+
+
+def few_compared(duplicates: Duplicates, where: str) -> list[Finding]:
+    """A search that could not look at most rows is a doubt, and no "nothing found"."""
+    short, n = int(duplicates.short.sum()), len(duplicates.short)
+    if n - short >= n / 2:
+        return []
+    message = (
+        f"{short:,} of {n:,} training rows have fewer than 8 words: they were looked for in {where} as they are, and "
+        "not for near duplicates"
+    )
+    return [{"kind": "content", "severity": "warn", "message": message}]
 
 
 def repeated_texts(data: Examples) -> int:

@@ -12,7 +12,7 @@ from scipy.stats import chi2_contingency
 
 from transferbound.data.labelled import LabelledData
 from transferbound.errors import ArgumentError, PriorIndependenceError
-from transferbound.independence.duplicates import find_duplicates
+from transferbound.independence.duplicates import few_compared, find_duplicates
 from transferbound.independence.record import Finding, PriorSplitRecord
 
 __all__ = ["compare_parts"]
@@ -64,7 +64,7 @@ def compare_parts(
         "near_duplicates": int((near & ~exact).sum()),
         "first_rows": [int(row) for row in found[:_LISTED_ROWS]],
     }
-    findings: list[Finding] = []
+    findings = few_compared(duplicates, part.split)
     certain = (exact & ~duplicates.short).sum()
     many = certain > refused_fraction * data.n or len(found) > _REFUSED_NEAR * data.n
     if len(found):

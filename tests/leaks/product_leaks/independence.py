@@ -75,10 +75,25 @@ INDEPENDENCE = (
     Control(
         name="what-was-not-compared-is-not-said",
         trap="14: a search that could look at no row says that nothing was found",
-        file=_CHECK,
-        old='if counts["near_rows_compared"] >= n / 2:',
+        file=_DUPLICATES,
+        old="if n - short >= n / 2:",
         new="if True:",
-        tests=tests_in("independence/test_short_rows.py", "test_what_was_not_compared_is_said"),
+        tests=tests_in(
+            "independence/test_short_rows.py",
+            "test_what_was_not_compared_is_said",
+            "test_what_was_not_compared_between_parts_is_said",
+        ),
+    ),
+    Control(
+        name="no-name-is-compared-and-none-found",
+        trap="14: a data set called data, with whose name nothing on a card can be compared",
+        file=_CHECK,
+        old="if not aliases and prior_split is None:",
+        new="if False:",
+        tests=tests_in(
+            "independence/test_short_rows.py",
+            "test_a_name_that_tells_nothing_is_compared_with_nothing[data-warning]",
+        ),
     ),
     Control(
         name="no-image-is-a-near-duplicate",
