@@ -1,0 +1,11 @@
+"""Reference inputs: what is not the training data, and whose principal components serve as a basis.
+
+A prior may hold what is computed of them. The default ones come with the package: plain sentences and generated
+pictures.
+"""
+
+from transferbound.priors.reference.default import default_reference
+from transferbound.priors.reference.reference import Reference
+from transferbound.priors.reference.texts import plain_sentences, plain_texts
+
+__all__ = ["Reference", "default_reference", "plain_sentences", "plain_texts"]
