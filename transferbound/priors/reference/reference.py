@@ -23,6 +23,9 @@ class Reference:
         licence: under which the rows come.
         description: a sentence for a card: what the rows are and who made them.
         make: gives the rows, the same ones each time.
+
+    >>> Reference("two", "text", "", "", lambda: ["a", "b"]).fingerprint[:8]
+    '6feb74f0'
     """
 
     name: str
@@ -38,11 +41,7 @@ class Reference:
 
     @cached_property
     def fingerprint(self) -> str:
-        """sha256 over the rows: the length and the UTF-8 of each text; mode, size and bytes of each picture.
-
-        >>> Reference("two", "text", "", "", lambda: ["a", "b"]).fingerprint[:8]
-        '6feb74f0'
-        """
+        """sha256 over the rows: the length and the UTF-8 of each text; mode, size and bytes of each picture."""
         digest = hashlib.sha256(self.modality.encode())
         for row in self.rows:
             content = _content(row)
