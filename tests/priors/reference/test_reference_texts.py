@@ -44,7 +44,7 @@ def test_numbers_out_of_range_are_refused(sentences: int, paragraphs: int) -> No
 
 
 def test_an_unknown_modality_is_refused() -> None:
-    with pytest.raises(ArgumentError, match="modality"):
+    with pytest.raises(ArgumentError, match="modality 'sound'; there are mixture of text"):
         default_reference("sound")
 
 

@@ -4,8 +4,16 @@ A prior may hold what is computed of them. The default ones come with the packag
 pictures.
 """
 
-from transferbound.priors.reference.default import default_reference
+from transferbound.priors.reference.default import DEFAULTS, default_reference
+from transferbound.priors.reference.pictures import generated_pictures
 from transferbound.priors.reference.reference import Reference
 from transferbound.priors.reference.texts import plain_sentences, plain_texts
 
-__all__ = ["Reference", "default_reference", "plain_sentences", "plain_texts"]
+__all__ = [
+    "DEFAULTS",
+    "Reference",
+    "default_reference",
+    "generated_pictures",
+    "plain_sentences",
+    "plain_texts",
+]
