@@ -7,6 +7,7 @@ every weight is a function of the checkpoint alone.
 
 from transferbound.priors.backends.preprocessing import ImagePreprocessing, Preprocessing, TextPreprocessing
 from transferbound.priors.components import principal
+from transferbound.priors.fixed_map import export_fixed
 from transferbound.priors.prior import Prior
 from transferbound.priors.random_start import export_random
 
@@ -15,6 +16,7 @@ __all__ = [
     "Preprocessing",
     "Prior",
     "TextPreprocessing",
+    "export_fixed",
     "export_random",
     "principal",
 ]

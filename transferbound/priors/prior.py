@@ -18,6 +18,7 @@ from transferbound.priors.checkpoint.resolve import Checkpoint, resolve
 from transferbound.priors.checkpoint.sizes import check_config
 from transferbound.priors.checkpoint.weights import fingerprint, read_tensors
 from transferbound.priors.class_order import match_classes, names_agree, reordered
+from transferbound.priors.fixed_map import open_fixed
 from transferbound.priors.head import initial_head
 from transferbound.priors.random_start import open_random
 
@@ -64,7 +65,8 @@ class Prior:
     @classmethod
     def from_pretrained(cls, name: str, *, revision: str | None = None) -> Prior:
         """Read the checkpoint ``name``: ``timm/NAME``, a Hub id, a local folder in Hub layout, a weight file
-        beside its ``config.json``, or ``random/ARCHITECTURE/SEED``, a start without pretraining.
+        beside its ``config.json``, or ``random/ARCHITECTURE/SEED``, a start without pretraining, or
+        ``fixed/ARCHITECTURE``, a fixed map of features.
 
         Weights come from safetensors, or from a ``.pth`` or ``.bin`` read with ``weights_only=True``. No
         remote code is run. A missing, unexpected or misshapen tensor outside the head is an error.
@@ -72,9 +74,10 @@ class Prior:
         Raises:
             PriorError: the checkpoint cannot be found, read, or used as a prior.
         """
-        if isinstance(name, str) and name.startswith("random/") and not Path(name).exists():
-            with open_random(name) as checkpoint:
-                return cls(checkpoint)
+        for start, opened in (("random/", open_random), ("fixed/", open_fixed)):
+            if isinstance(name, str) and name.startswith(start) and not Path(name).exists():
+                with opened(name) as checkpoint:
+                    return cls(checkpoint)
         return cls(resolve(name, revision))
 
     def build(

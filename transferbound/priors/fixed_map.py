@@ -1,0 +1,96 @@
+"""Priors that no data made: a fixed map of features, written as a checkpoint in Hub layout.
+
+Its weights are functions of constants in the code: no seed, no training, no data. A name, ``fixed/ARCHITECTURE``, is
+all that a reader needs.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import timm
+
+from transferbound.errors import PriorError
+from transferbound.priors.architectures import filters  # noqa: F401  (registers the maps with timm)
+from transferbound.priors.backends.quiet import quiet_construction
+from transferbound.priors.checkpoint.resolve import Checkpoint, resolve
+from transferbound.priors.checkpoint.write import write_checkpoint
+from transferbound.storage.folders import scratch_folder
+
+__all__ = ["FIXED_MAPS", "export_fixed", "open_fixed"]
+
+#: Architectures whose weights are no parameters to be learned.
+FIXED_MAPS = ("transferbound_filters",)
+_NAME = re.compile(r"fixed/([A-Za-z0-9_.-]+)")
+
+_CARD = """---
+library_name: timm
+pipeline_tag: image-classification
+license: cc0-1.0
+tags:
+- timm
+---
+# {architecture}
+
+A fixed map of features: Gabor energies in two banks, of eight directions each, and the picture at a coarse scale,
+{features} numbers for a grey picture. No other data: no weight was trained or drawn at random, each is a function of
+constants in the code. The head starts from zero.
+"""
+
+
+def export_fixed(architecture: str, folder: str | os.PathLike[str]) -> Path:
+    """Write a fixed map of features as a local prior; return its folder.
+
+    Args:
+        architecture: one of :data:`FIXED_MAPS`.
+        folder: where to; it must not hold anything.
+
+    Raises:
+        PriorError: there is no such map.
+        OutputError: ``folder`` holds something, or cannot be written.
+    """
+    if architecture not in FIXED_MAPS:
+        raise PriorError(
+            f"there is no fixed map of features {architecture[:80]!r}; fixed/{FIXED_MAPS[0]} is one"
+        )
+    with quiet_construction():
+        network: Any = timm.create_model(architecture, num_classes=0)
+    own = network.pretrained_cfg
+    kept = ("input_size", "interpolation", "mean", "std", "classifier")
+    config = {
+        "architecture": architecture,
+        "num_classes": 0,
+        "pretrained_cfg": {name: own[name] for name in kept}
+        | {
+            "tag": "fixed",
+            "custom_load": False,
+            "fixed_input_size": False,
+            "crop_pct": 1.0,
+            "crop_mode": "squash",
+            "num_classes": 0,
+        },
+    }
+    card = _CARD.format(architecture=architecture, features=network.num_features)
+    return write_checkpoint(Path(folder), network.state_dict(), config, card)
+
+
+@contextmanager
+def open_fixed(name: str) -> Iterator[Checkpoint]:
+    """The checkpoint that ``fixed/ARCHITECTURE`` names, made anew as :func:`export_fixed` makes it.
+
+    Its files are there while the context lasts: whoever has the name has the prior.
+
+    Raises:
+        PriorError: the name is not of this form, or there is no such map.
+    """
+    match = _NAME.fullmatch(name)
+    if match is None:
+        raise PriorError(f"the prior is {name[:80]!r}; a fixed map is fixed/{FIXED_MAPS[0]}")
+    with scratch_folder("transferbound-fixed-") as place:
+        yield replace(resolve(str(export_fixed(match.group(1), place / "prior"))), name=name)
