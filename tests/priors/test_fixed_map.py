@@ -72,6 +72,16 @@ def test_larger_and_coloured_pictures_have_as_many_features() -> None:
     assert network(torch.rand(2, 3, 48, 40)).shape == (2, 833)
 
 
+def test_an_aligned_map_sees_a_shifted_picture_as_it_was() -> None:
+    network = Prior.from_pretrained("fixed/transferbound_filters_aligned").build(2).network
+    picture = torch.zeros(1, 1, 28, 28)
+    picture[..., 8:18, 10:14] = 1.0
+    seen, moved = (
+        network.forward_features(torch.roll(picture, shift, (2, 3))) for shift in ((0, 0), (3, -2))
+    )
+    assert (seen - moved).abs().max() < 0.05 * seen.abs().max()
+
+
 def test_what_is_exported_is_what_the_name_says(tmp_path: Path, prior: Prior) -> None:
     folder = export_fixed("transferbound_filters", tmp_path / "prior")
     assert Prior.from_pretrained(str(folder)).fingerprint == prior.fingerprint

@@ -21,7 +21,7 @@ from __future__ import annotations
 from transferbound.data.examples import Examples
 from transferbound.data.labelled import LabelledData
 from transferbound.errors import DataError, PriorIndependenceError
-from transferbound.independence.duplicates import few_compared, find_duplicates
+from transferbound.independence.duplicates import Rows, few_compared, find_duplicates
 from transferbound.independence.names import Match, compare_names, names_of_data
 from transferbound.independence.prior_split import compare_parts
 from transferbound.independence.record import (
@@ -33,7 +33,7 @@ from transferbound.independence.record import (
 )
 from transferbound.priors import Prior
 
-__all__ = ["REFUSED_FRACTION", "check_independence"]
+__all__ = ["REFUSED_FRACTION", "check_independence", "compare_content", "verdict_of"]
 
 #: More rows than this share found in the pretraining data: refused. Fewer: a warning with the rows.
 REFUSED_FRACTION = 0.001
@@ -75,9 +75,9 @@ def check_independence(
         part, found = compare_parts(prior_split, data, REFUSED_FRACTION)
         findings += found
     if pretraining_data is not None:
-        counts, found = _compare_content(_open(pretraining_data, pretraining_split), data)
+        counts, found = compare_content(_open(pretraining_data, pretraining_split), data)
         findings += found
-    verdict = _verdict(findings)
+    verdict = verdict_of(findings)
     if verdict == "overridden" and not override:
         raise PriorIndependenceError(
             f"the prior {prior.name} is not independent of the data set {data.name}: "
@@ -148,10 +148,17 @@ def _open(pretraining_data: str | Examples, split: str) -> Examples:
     return Examples.open(pretraining_data, split=split)
 
 
-def _compare_content(corpus: Examples, data: LabelledData) -> tuple[CorpusRecord, list[Finding]]:
+def compare_content(
+    corpus: Rows, data: LabelledData, called: str = "pretraining data"
+) -> tuple[CorpusRecord, list[Finding]]:
+    """How many rows of ``data`` stand in ``corpus``, which messages call the ``called``; and what that means.
+
+    Raises:
+        DataError: a row cannot be read, or the two are of different kinds.
+    """
     if corpus.modality != data.modality:
         raise DataError(
-            f"the pretraining data {corpus.name} holds {corpus.modality}s and the data set {data.name} "
+            f"the {called} {corpus.name} holds {corpus.modality}s and the data set {data.name} "
             f"{data.modality}s; they cannot be compared"
         )
     duplicates = find_duplicates(corpus, data)
@@ -173,13 +180,13 @@ def _compare_content(corpus: Examples, data: LabelledData) -> tuple[CorpusRecord
     counts["first_rows"] = rows
     severity = "refuse" if duplicates.are_many(REFUSED_FRACTION, REFUSED_SHORT_FRACTION) else "warn"
     message = (
-        f"{total} of {data.n} training rows stand in the pretraining data {corpus.name} "
+        f"{total} of {data.n} training rows stand in the {called} {corpus.name} "
         f"({counts['exact_duplicates']} exactly; the first are rows {', '.join(map(str, rows[:5]))})"
     )
     return counts, [{"kind": "content", "severity": severity, "message": message}, *few]
 
 
-def _verdict(findings: list[Finding]) -> str:
+def verdict_of(findings: list[Finding]) -> str:
     """``overridden`` where something refuses the prior: only an override lets that pass."""
     if _messages(findings, "refuse"):
         return "overridden"

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from PIL import Image
@@ -13,7 +15,7 @@ from transferbound.data.examples import Examples
 from transferbound.independence.record import Finding
 from transferbound.independence.word_runs import gram_hashes, word_hashes
 
-__all__ = ["Duplicates", "few_compared", "find_duplicates", "repeated_images", "repeated_texts"]
+__all__ = ["Duplicates", "Rows", "few_compared", "find_duplicates", "repeated_images", "repeated_texts"]
 
 _GRAM = 5
 _SHARE = 0.6
@@ -24,6 +26,29 @@ _BANDS = 4  # of 16 bits each: two hashes that differ in at most 3 bits agree in
 _LARGEST_BUCKET = 2000
 _HASH_BITS_APART = 3
 _WORD = re.compile(r"\w+")
+
+
+class Rows(Protocol):
+    """What can be searched for rows of a data set: :class:`Examples`, or others that hold as much."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def split(self) -> str: ...
+
+    @property
+    def modality(self) -> str: ...
+
+    @property
+    def n(self) -> int: ...
+
+    @property
+    def row_hashes(self) -> np.ndarray: ...
+
+    def text_rows(self) -> Iterator[tuple[str, ...]]: ...
+
+    def images(self, rows: np.ndarray | None = None) -> Iterator[Image.Image]: ...
 
 
 @dataclass(frozen=True)
@@ -52,7 +77,7 @@ class Duplicates:
         return bool((self.found & ~self.short).sum() > share * n or self.found.sum() > short_share * n)
 
 
-def find_duplicates(corpus: Examples, data: Examples) -> Duplicates:
+def find_duplicates(corpus: Rows, data: Examples) -> Duplicates:
     """The rows of ``data`` that stand in ``corpus``. Raises DataError: a row of either cannot be read."""
     known = np.unique(corpus.row_hashes.view("V32").ravel())
     exact = np.isin(data.row_hashes.view("V32").ravel(), known)
@@ -108,7 +133,7 @@ def _resembles(
     return len(bucket) > 0 and bool((vectors[bucket] @ vector > _CORRELATION).any())
 
 
-def _texts(examples: Examples) -> list[str]:
+def _texts(examples: Rows) -> list[str]:
     return [_normalized(" ".join(parts)) for parts in examples.text_rows()]
 
 
@@ -129,7 +154,7 @@ def _normalized(text: str) -> str:
     return " ".join(_WORD.findall(unicodedata.normalize("NFKC", text).casefold()))
 
 
-def _near_images(corpus: Examples, data: Examples) -> np.ndarray:
+def _near_images(corpus: Rows, data: Examples) -> np.ndarray:
     mine, my_hashes = _thumbnails(data)
     theirs, their_hashes = _thumbnails(corpus)
     near = np.zeros(data.n, dtype=bool)
@@ -146,7 +171,7 @@ def _near_images(corpus: Examples, data: Examples) -> np.ndarray:
     return near
 
 
-def _thumbnails(examples: Examples, rows: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
+def _thumbnails(examples: Rows, rows: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
     """Float32 [n, 1024] grey thumbnails of mean 0 and norm 1, and uint64 [n] difference hashes; of all rows or some."""
     n = examples.n if rows is None else len(rows)
     vectors = np.zeros((n, _THUMBNAIL**2), dtype=np.float32)

@@ -26,7 +26,7 @@ from transferbound.storage.folders import scratch_folder
 __all__ = ["FIXED_MAPS", "export_fixed", "open_fixed"]
 
 #: Architectures whose weights are no parameters to be learned.
-FIXED_MAPS = ("transferbound_filters",)
+FIXED_MAPS = ("transferbound_filters", "transferbound_filters_aligned")
 _NAME = re.compile(r"fixed/([A-Za-z0-9_.-]+)")
 
 _CARD = """---
@@ -38,9 +38,9 @@ tags:
 ---
 # {architecture}
 
-A fixed map of features: Gabor energies in two banks, of eight directions each, and the picture at a coarse scale,
-{features} numbers for a grey picture. No other data: no weight was trained or drawn at random, each is a function of
-constants in the code. The head starts from zero.
+A fixed map of features{aligned}: Gabor energies in two banks, of eight
+directions each, and the picture at a coarse scale, {features} numbers for a grey picture. No other data: no weight was
+trained or drawn at random, each is a function of constants in the code. The head starts from zero.
 """
 
 
@@ -76,7 +76,8 @@ def export_fixed(architecture: str, folder: str | os.PathLike[str]) -> Path:
             "num_classes": 0,
         },
     }
-    card = _CARD.format(architecture=architecture, features=network.num_features)
+    aligned = " of a picture that is first centred and deskewed by its moments" if network.align else ""
+    card = _CARD.format(architecture=architecture, features=network.num_features, aligned=aligned)
     return write_checkpoint(Path(folder), network.state_dict(), config, card)
 
 

@@ -10,6 +10,18 @@ _DUPLICATES = "transferbound/independence/duplicates.py"
 
 INDEPENDENCE = (
     Control(
+        name="a-basis-of-training-rows-is-not-refused",
+        trap="9: components are computed of reference inputs that hold the training rows",
+        file="transferbound/independence/reference.py",
+        old='if verdict == "overridden" and not override:',
+        new="if False:",
+        tests=tests_in(
+            "independence/test_reference_overlap.py",
+            "test_a_basis_of_the_training_rows_themselves_is_refused",
+            "test_pictures_that_are_training_rows_are_refused",
+        ),
+    ),
+    Control(
         name="nothing-is-refused",
         trap="9: a checkpoint whose card names the data is a prior like any other",
         file=_CHECK,

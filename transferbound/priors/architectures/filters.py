@@ -14,6 +14,7 @@ import torch
 from timm.models import build_model_with_cfg, register_model
 from torch import nn
 
+from transferbound.priors.architectures.align import MomentAlignment
 from transferbound.priors.architectures.classifier import Classifier
 
 __all__ = ["Filters", "gabor_bank"]
@@ -36,10 +37,12 @@ class Filters(Classifier):
     Args:
         num_classes: outputs.
         in_chans: channels of the picture.
+        align: centre and deskew each picture first (:class:`MomentAlignment`): for writing, light on black.
     """
 
-    def __init__(self, num_classes: int = 10, in_chans: int = 1, **_: Any) -> None:
+    def __init__(self, num_classes: int = 10, in_chans: int = 1, align: bool = False, **_: Any) -> None:
         super().__init__()
+        self.align = MomentAlignment() if align else None
         self.banks = nn.ModuleList(
             nn.Conv2d(1, 2 * _ORIENTATIONS, side, padding=side // 2, bias=False) for side, _, _ in _BANKS
         )
@@ -52,6 +55,8 @@ class Filters(Classifier):
     def forward_features(self, x: torch.Tensor) -> torch.Tensor:
         """[B, C, S, S], from 0 to 1, to [B, 833]."""
         x = x.mean(1, keepdim=True)
+        if self.align is not None:
+            x = (self.align(2 * x - 1) + 1) / 2
         maps = []
         for bank in self.banks:
             cosine, sine = bank(x).square().chunk(2, dim=1)
@@ -88,6 +93,16 @@ def gabor_bank(side: int, deviation: float, wavelength: float) -> torch.Tensor:
 @register_model
 def transferbound_filters(pretrained: bool = False, **given: Any) -> nn.Module:
     """:class:`Filters`, whose weights are what they are from the start."""
+    return _make("filters", pretrained, **given)
+
+
+@register_model
+def transferbound_filters_aligned(pretrained: bool = False, **given: Any) -> nn.Module:
+    """:class:`Filters` of aligned pictures."""
+    return _make("filters_aligned", pretrained, align=True, **given)
+
+
+def _make(name: str, pretrained: bool, **given: Any) -> nn.Module:
     overlay = given.pop("pretrained_cfg", None) or {
         "input_size": (1, _SIDE, _SIDE),
         "interpolation": "bicubic",
@@ -97,5 +112,5 @@ def transferbound_filters(pretrained: bool = False, **given: Any) -> nn.Module:
         "first_conv": "banks.0",
         "classifier": "fc",
     }
-    network: nn.Module = build_model_with_cfg(Filters, "filters", pretrained, pretrained_cfg=overlay, **given)
+    network: nn.Module = build_model_with_cfg(Filters, name, pretrained, pretrained_cfg=overlay, **given)
     return network

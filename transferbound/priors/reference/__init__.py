@@ -6,7 +6,7 @@ pictures.
 
 from transferbound.priors.reference.default import DEFAULTS, default_reference
 from transferbound.priors.reference.pictures import generated_pictures
-from transferbound.priors.reference.reference import Reference
+from transferbound.priors.reference.reference import Reference, row_content
 from transferbound.priors.reference.texts import plain_sentences, plain_texts
 
 __all__ = [
@@ -16,4 +16,5 @@ __all__ = [
     "generated_pictures",
     "plain_sentences",
     "plain_texts",
+    "row_content",
 ]

@@ -10,7 +10,7 @@ from typing import Any
 
 from PIL import Image
 
-__all__ = ["Reference"]
+__all__ = ["Reference", "row_content"]
 
 
 @dataclass(frozen=True)
@@ -18,9 +18,9 @@ class Reference:
     """Rows of text or pictures without labels. They cost no bits where they are fixed before the data is seen.
 
     Attributes:
-        name: what a certificate calls it: ``default``-something, a Hub id or a folder.
+        name: what a certificate calls it: ``default-...``, a Hub id or a folder.
         modality: ``image`` or ``text``.
-        licence: under which the rows come.
+        licence: under which the rows come; empty where it is not known.
         description: a sentence for a card: what the rows are and who made them.
         make: gives the rows, the same ones each time.
 
@@ -44,13 +44,14 @@ class Reference:
         """sha256 over the rows: the length and the UTF-8 of each text; mode, size and bytes of each picture."""
         digest = hashlib.sha256(self.modality.encode())
         for row in self.rows:
-            content = _content(row)
+            content = row_content(row)
             digest.update(f"{len(content)}\0".encode())
             digest.update(content)
         return digest.hexdigest()
 
 
-def _content(row: Any) -> bytes:
+def row_content(row: Any) -> bytes:
+    """What is hashed of a row: the same as of a row of :class:`transferbound.data.Examples`."""
     if isinstance(row, Image.Image):
         return f"{row.mode}\0{row.size[0]}x{row.size[1]}\0".encode() + row.tobytes()
     parts = (row,) if isinstance(row, str) else row

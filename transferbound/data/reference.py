@@ -1,0 +1,73 @@
+"""The user's own reference inputs: unlabelled rows that are not the training data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from typing import Any
+
+import numpy as np
+
+from transferbound.data.examples import Examples
+from transferbound.errors import DataError
+from transferbound.priors.reference import Reference
+
+__all__ = ["MOST_ROWS", "load_reference"]
+
+MOST_ROWS = 4000
+"""So many rows tell the directions well enough: the first of them are taken."""
+
+
+def load_reference(
+    name: str,
+    *,
+    modality: str,
+    split: str = "train",
+    config: str | None = None,
+    revision: str | None = None,
+    image_column: str | None = None,
+    text_columns: str | Sequence[str] | None = None,
+) -> Reference:
+    """The first 4,000 rows of a split, without labels.
+
+    Args:
+        name: Hub id or local folder, as for :meth:`Examples.open`.
+        modality: what the prior reads, ``image`` or ``text``.
+        split, config, revision, image_column, text_columns: as for :meth:`Examples.open`.
+
+    Returns:
+        Rows of PIL images, or of texts; of tuples of two texts where the data set holds pairs. They are decoded on
+        first use, and a row that cannot be is a DataError then.
+
+    Raises:
+        DataError: unknown data set, configuration, split or column; no rows; rows of the other modality.
+    """
+    examples = Examples.open(
+        name,
+        split=split,
+        config=config,
+        revision=revision,
+        image_column=image_column,
+        text_columns=text_columns,
+    )
+    if examples.modality != modality:
+        raise DataError(
+            f"the reference inputs {name} are {examples.modality}s and the prior reads {modality}s; choose others"
+        )
+    count = min(examples.n, MOST_ROWS)
+    whole = f"the {count:,} rows" if count == examples.n else f"the first {count:,} of {examples.n:,} rows"
+    return Reference(
+        name=name,
+        modality=modality,
+        licence="",
+        description=f"{whole} of {name}, split {split}",
+        make=lambda: _rows(examples, count),
+    )
+
+
+def _rows(examples: Examples, count: int) -> Iterator[Any]:
+    if examples.modality == "image":
+        yield from examples.images(np.arange(count))
+        return
+    for parts in islice(examples.text_rows(), count):
+        yield parts if len(parts) == 2 else parts[0]

@@ -1,0 +1,85 @@
+"""Do training rows stand among the reference inputs? Then their components have seen them."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TypedDict
+
+import numpy as np
+from PIL import Image
+
+from transferbound.data.labelled import LabelledData
+from transferbound.errors import PriorIndependenceError
+from transferbound.independence.check import compare_content, verdict_of
+from transferbound.independence.record import CorpusRecord, Finding
+from transferbound.priors.reference import Reference, row_content
+
+__all__ = ["ReferenceOverlap", "reference_overlap"]
+
+
+class ReferenceOverlap(TypedDict):
+    """Plain JSON: rows found, as for pretraining data; what that means; one of the verdicts of a prior's check."""
+
+    rows: CorpusRecord
+    findings: list[Finding]
+    verdict: str
+
+
+def reference_overlap(
+    reference: Reference, data: LabelledData, *, split: str = "train", override: bool = False
+) -> ReferenceOverlap:
+    """Search the reference inputs for training rows, by the rules of :func:`check_independence` for pretraining data.
+
+    Args:
+        reference: a basis is computed of its rows; of no other rows of where they come from.
+        data: the training data.
+        split: of the reference inputs, for the record.
+        override: record findings that would refuse them, and go on.
+
+    Raises:
+        PriorIndependenceError: too many training rows are among them.
+        DataError: a row cannot be read, or the two are of different kinds.
+    """
+    counts, findings = compare_content(_ReferenceRows(reference, split), data, "reference inputs")
+    verdict = verdict_of(findings)
+    if verdict == "overridden" and not override:
+        refused = "; ".join(found["message"] for found in findings if found["severity"] == "refuse")
+        raise PriorIndependenceError(
+            f"the reference inputs {reference.name} are not independent of the data set {data.name}: {refused}. "
+            "A bound with their components would not hold. Choose other inputs, or override if this is mistaken"
+        )
+    return {"rows": counts, "findings": findings, "verdict": verdict}
+
+
+@dataclass(frozen=True)
+class _ReferenceRows:
+    """A reference as rows that are searched."""
+
+    reference: Reference
+    split: str
+
+    @property
+    def name(self) -> str:
+        return self.reference.name
+
+    @property
+    def modality(self) -> str:
+        return self.reference.modality
+
+    @property
+    def n(self) -> int:
+        return len(self.reference.rows)
+
+    @property
+    def row_hashes(self) -> np.ndarray:
+        """uint8 [n, 32], as :class:`transferbound.data.Examples` has them."""
+        digests = [hashlib.sha256(row_content(row)).digest() for row in self.reference.rows]
+        return np.frombuffer(b"".join(digests), dtype=np.uint8).reshape(-1, 32)
+
+    def text_rows(self) -> Iterator[tuple[str, ...]]:
+        yield from ((row,) if isinstance(row, str) else row for row in self.reference.rows)
+
+    def images(self, rows: np.ndarray | None = None) -> Iterator[Image.Image]:
+        yield from (self.reference.rows[row] for row in (range(self.n) if rows is None else rows))
