@@ -17,15 +17,22 @@ from transferbound.finetune.heads.problem import HeadProblem
 
 __all__ = ["Fit"]
 
+_ROWS, _ENTRIES = 20_000, 30_000_000  # rows to look at: so many, or so many that rows times numbers are this
 _POWER_STEPS = 20
+_BIAS_STEPS = 30
 _BIAS = 0.3  # of the penalty of a weight
 _TOLERANCE = 1e-4  # of the largest number, below which a step changes nothing
 
 
 class Fit:
-    """The convex problem; w [C - 1, K + 1] goes in and comes out in units of the problem's scale."""
+    """The convex problem; w [C - 1, K + 1] goes in and comes out in units of the problem's scale.
+
+    Of many rows a part is looked at: what is fitted is only where the polish begins.
+    """
 
     def __init__(self, problem: HeadProblem) -> None:
+        entries = problem.shape[0] * problem.shape[1]
+        problem = problem.part(max(_ROWS, _ENTRIES // max(entries, 1)))
         self.problem = problem
         self.weights = problem.weights.float()
         self.targets = torch.nn.functional.one_hot(problem.labels, problem.num_classes)[:, 1:].T.float()
@@ -44,11 +51,11 @@ class Fit:
             vector = vector / max(value, 1e-30)
         return 0.5 * 1.05 * max(value, 1e-12)
 
-    def shares(self, w: Tensor) -> Tensor:
-        """The softmax of classes 1..C-1, [C - 1, n]."""
-        logits = w @ self.problem.inputs.T
+    def shares(self, w: Tensor, rows: Tensor | None = None) -> Tensor:
+        """The softmax of classes 1..C-1, [C - 1, n]; or of some rows."""
+        logits = w @ (self.problem.inputs if rows is None else self.problem.inputs[rows]).T
         if self.base is not None:
-            logits += self.base
+            logits += self.base if rows is None else self.base[:, rows]
         if len(logits) == 1:
             return logits.sigmoid_()
         top = logits.amax(0).clamp_min_(0.0)
@@ -59,10 +66,22 @@ class Fit:
         """Of the mean cross-entropy, [C - 1, K + 1]."""
         return self.shares(w).sub_(self.targets).mul_(self.weights) @ self.problem.inputs
 
+    def loss(self, w: Tensor) -> float:
+        """The mean cross-entropy."""
+        each = torch.nn.functional.cross_entropy(
+            self.problem.logits(w), self.problem.labels, reduction="none"
+        )
+        return float((each * self.weights).sum())
+
     def largest_penalty(self) -> float:
-        """The smallest penalty at which every weight stays zero."""
-        gradient = self.gradient(torch.zeros(self.problem.shape))
-        return float(gradient[:, :-1].abs().max()) if gradient.shape[1] > 1 else float(gradient.abs().max())
+        """The smallest penalty at which every weight stays zero beside biases that fit; without weights, of biases."""
+        start = torch.zeros(self.problem.shape)
+        free = torch.zeros(self.problem.shape, dtype=torch.bool)
+        free[:, -1] = True
+        if start.shape[1] == 1:
+            return float(self.gradient(start).abs().max())
+        biases = self.minimize(start, start, _BIAS_STEPS, free=free)
+        return float(self.gradient(biases)[:, :-1].abs().max())
 
     def penalties(self, penalty: float) -> Tensor:
         """[C - 1, K + 1]: one for weights, a smaller one for biases."""

@@ -17,7 +17,7 @@ import torch
 from transferbound.finetune.heads.problem import HeadProblem
 from transferbound.finetune.heads.turns import Turns, Verdicts
 
-__all__ = ["Polished", "polished"]
+__all__ = ["Polished", "Price", "polished"]
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]

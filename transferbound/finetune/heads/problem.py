@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import torch
@@ -55,6 +55,21 @@ class HeadProblem:
     def even(self) -> bool:
         """Whether all rows have the same weight."""
         return self.n > 0 and bool((self.weights == self.weights[0]).all())
+
+    def part(self, most: int) -> HeadProblem:
+        """The same with at most so many rows, chosen at random but always the same."""
+        if self.n <= most:
+            return self
+        rows = torch.randperm(self.n, generator=torch.Generator().manual_seed(0))[:most].sort().values
+        weights = self.weights[rows]
+        base = None if self.base is None else self.base[rows]
+        return replace(
+            self,
+            features=self.features[rows],
+            labels=self.labels[rows],
+            weights=weights / weights.sum(),
+            base=base,
+        )
 
     def logits(self, w: Tensor) -> Tensor:
         """[n, C] for w [C - 1, K + 1]."""
