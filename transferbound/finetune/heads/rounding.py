@@ -8,7 +8,6 @@ point of the grid costs in bits can have its say too, as in rate-distortion opti
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -24,6 +23,7 @@ Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
 _DAMPING = 0.01  # of the mean curvature
+_DENSEST = 0.4  # share of numbers that are not zero, at which a zero is still the cheaper one
 _ROWS = 8192  # at most, from which the curvature is taken
 _ROWS_A_NUMBER = 8
 _TOGETHER = 2000  # numbers up to which the curvature between classes is looked at
@@ -39,26 +39,31 @@ def rounded(fit: Fit, w: Tensor, steps: Sequence[float], largest: int, bit_weigh
         largest: integer.
         bit_weights: what a bit is worth in units of the loss, each tried with each step.
     """
-    used = w != 0
-    curvature = _curvature(fit, w, used).double()
-    curvature += _DAMPING * curvature.diagonal().mean() * torch.eye(len(curvature), dtype=torch.float64)
-    order = curvature.diagonal().argsort(descending=True, stable=True)  # the most sensitive first
-    inverse = torch.cholesky_inverse(torch.linalg.cholesky(curvature[order][:, order]))
-    factor = torch.linalg.cholesky(inverse, upper=True).numpy()
     pairs = np.array([(step, weight) for weight in bit_weights for step in steps])
-    numbers = _fix(w[used][order].double().numpy(), factor, pairs, largest, w.numel())
     found = np.zeros((len(pairs), w.numel()), dtype=np.int64)
-    found[:, used.flatten().nonzero().squeeze(1)[order].numpy()] = numbers
+    kept = [float((w.abs() >= step / 2).float().mean()) for step in pairs[:, 0]]
+    share = np.clip(kept, 0.5 / w.numel(), _DENSEST)
+    for places, curvature in _curvatures(fit, w):
+        own = curvature.double()
+        own += _DAMPING * own.diagonal().mean() * torch.eye(len(own), dtype=torch.float64)
+        order = own.diagonal().argsort(descending=True, stable=True)  # the most sensitive first
+        inverse = torch.cholesky_inverse(torch.linalg.cholesky(own[order][:, order]))
+        factor = torch.linalg.cholesky(inverse, upper=True).numpy()
+        ordered = places[order]
+        start = w.flatten()[ordered].double().numpy()
+        found[:, ordered.numpy()] = _fix(start, factor, pairs, largest, share)
     return found.reshape(-1, *w.shape)
 
 
-def _fix(start: Floats, factor: Floats, pairs: Floats, largest: int, every: int) -> Floats:
-    """Fixes one number after another, for all pairs of step and bit weight at once: [pairs, numbers]."""
+def _fix(start: Floats, factor: Floats, pairs: Floats, largest: int, share: Floats) -> Floats:
+    """Fixes one number after another, for all pairs of step and bit weight at once: [pairs, numbers].
+
+    About a ``share`` [pairs] of all numbers will not be zero.
+    """
     steps, weights = pairs.T
     position = np.tile(start, (len(pairs), 1))
     numbers = np.zeros_like(position)
-    share = (len(start) + 0.5) / (every + 1.0)
-    zero, other = -math.log2(max(1.0 - share, 0.01)), 1.0 - math.log2(share)
+    zero, other = -np.log2(1.0 - share), 1.0 - np.log2(share)
     rows = np.arange(len(pairs))
     for i in range(len(start)):
         own = factor[i, i]
@@ -72,14 +77,19 @@ def _fix(start: Floats, factor: Floats, pairs: Floats, largest: int, every: int)
     return numbers
 
 
-def _curvature(fit: Fit, w: Tensor, used: Tensor) -> Tensor:
-    """Second derivatives of the mean cross-entropy among the numbers that are used, class by class."""
+def _curvatures(fit: Fit, w: Tensor) -> list[tuple[Tensor, Tensor]]:
+    """Places of numbers that are not zero, and the second derivatives of the mean cross-entropy among them.
+
+    Of all of them, or, where those are many, of each class's on their own.
+    """
+    used = w != 0
     count = int(used.sum())
     some = min(fit.problem.n, _ROWS, max(_ROWS // 2, _ROWS_A_NUMBER * count))
     rows = torch.arange(some) * fit.problem.n // some
     inputs, weights = fit.problem.inputs[rows], fit.weights[rows] / fit.weights[rows].sum()
     shares = fit.shares(w, rows)
     together = count <= _TOGETHER
+    places = torch.arange(w.numel()).view_as(w)
     blocks, columns = [], []
     for of_class, share in zip(used, shares, strict=True):
         own = inputs[:, of_class]
@@ -87,8 +97,9 @@ def _curvature(fit: Fit, w: Tensor, used: Tensor) -> Tensor:
         blocks.append((own * weight[:, None]).T @ own)
         if together:
             columns.append(own * (weights.sqrt() * share)[:, None])
-    whole: Tensor = torch.block_diag(*blocks)
     if together:
         between = torch.cat(columns, 1)
-        whole -= between.T @ between
-    return whole
+        return [(places[used], torch.block_diag(*blocks) - between.T @ between)]
+    return [
+        (place[own], block) for place, own, block in zip(places, used, blocks, strict=True) if bool(own.any())
+    ]

@@ -123,7 +123,8 @@ def train_head(
     fit = Fit(problem)
     largest = fit.largest_penalty()
     if largest > 0:
-        _follow_path(fit, trial, largest, effort, begun + _PATH_TIME * (deadline - begun))
+        path_end = begun + _PATH_TIME * (deadline - begun)
+        _follow_path(fit, trial, largest, _in_time(effort, fit, path_end), path_end)
     found = sorted(trial.found, key=_rank)
 
     def polish(head: TrainedHead, pairs: bool, until: float) -> TrainedHead:
@@ -198,6 +199,18 @@ class _Trial:
         return self.price(mean, bits) * fit.loss(w) / mean
 
 
+def _in_time(effort: Effort, fit: Fit, deadline: float) -> Effort:
+    """With every second penalty of the path, or fewer, the smallest among them, where there is no time for all."""
+    before = time.monotonic()
+    fit.gradient(torch.zeros(fit.problem.shape))
+    now = time.monotonic()
+    each = (now - before) * (effort.steps + effort.reweighted_steps + _REFIT_STEPS)
+    every = 1
+    while every < len(effort.path) and each * len(effort.path[::-every]) > deadline - now:
+        every += 1
+    return replace(effort, path=effort.path[::-every][::-1])
+
+
 def _follow_path(fit: Fit, trial: _Trial, largest: float, effort: Effort, deadline: float) -> None:
     w = torch.zeros(fit.problem.shape)
     best, worse = math.inf, 0
@@ -207,14 +220,14 @@ def _follow_path(fit: Fit, trial: _Trial, largest: float, effort: Effort, deadli
         reweighted = fit.reweighted(w, penalties)
         sparse = fit.minimize(w, reweighted, effort.reweighted_steps, deadline=deadline)
         used = sparse != 0
-        if time.monotonic() > deadline:
-            return
         if not bool(used.any()):
+            if time.monotonic() > deadline:
+                return
             continue
         sparse = fit.minimize(sparse, _REFIT * reweighted, _REFIT_STEPS, free=used, deadline=deadline)
         here = _take_rounded(fit, trial, sparse, share, effort)
         worse = worse + 1 if _WORSE * best < here < math.inf else 0
-        if worse == _PATIENCE:
+        if worse == _PATIENCE or time.monotonic() > deadline:
             return
         best = min(best, here)
 
