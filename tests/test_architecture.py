@@ -13,7 +13,7 @@ ROOT = Path(transferbound.__file__).parent
 
 # From the ground up. What no room may import stands last; ``__init__`` opens the house and loads on first use.
 ROOMS = (
-    *("errors", "_lazy", "_version", "wording", "streams"),
+    *("errors", "_lazy", "_threads", "_version", "wording", "streams"),
     *("bounds", "storage", "distributed", "message"),
     *("priors", "data", "independence", "subspace", "predictor", "risks", "features", "finetune"),
     *("plan", "certificate", "report", "certification", "verification", "demo", "cli", "__init__"),

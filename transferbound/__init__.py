@@ -12,6 +12,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from transferbound._lazy import on_first_use
+from transferbound._threads import wait_passively
 from transferbound._version import __version__
 
 if TYPE_CHECKING:
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from transferbound.subspace.quantizer import Quantizer
     from transferbound.verification.verdict import Verdict
     from transferbound.verification.verify import verify
+
+wait_passively()  # before torch is loaded
 
 __all__ = [
     "Certificate",

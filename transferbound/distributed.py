@@ -17,7 +17,7 @@ from torch import Tensor
 if TYPE_CHECKING:
     from accelerate import Accelerator
 
-__all__ = ["all_agree", "gathered", "is_alone", "mean", "same_everywhere", "share", "total"]
+__all__ = ["all_agree", "from_first", "gathered", "is_alone", "mean", "same_everywhere", "share", "total"]
 
 
 def is_alone(accelerator: Accelerator | None) -> bool:
@@ -53,6 +53,16 @@ def gathered(here: Tensor, accelerator: Accelerator | None) -> Tensor:
         return here
     found: Tensor = accelerator.gather(here)
     return found
+
+
+def from_first(here: bytes, accelerator: Accelerator | None) -> bytes:
+    """What the first process has; where threads add up in another order, the others may have something else."""
+    if accelerator is None or is_alone(accelerator):
+        return here
+    from accelerate.utils import broadcast_object_list
+
+    shared: list[bytes] = broadcast_object_list([here])
+    return shared[0]
 
 
 def all_agree(here: bool, accelerator: Accelerator | None) -> bool:

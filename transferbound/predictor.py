@@ -15,13 +15,19 @@ from transferbound.errors import MessageError, PriorError, SubspaceError
 from transferbound.message import Header, step_size
 from transferbound.message.stream import decode
 from transferbound.priors import Preprocessing, Prior
+from transferbound.priors.components.basis import component_classifier
+from transferbound.priors.components.constant import ConstantClassifier
+from transferbound.priors.reference import Reference
 from transferbound.subspace import build_layout, build_projection
 from transferbound.subspace.batch_statistics import refuse_batch_dependence
 from transferbound.subspace.config import subspace_config
 from transferbound.subspace.decode import add_offset_
 from transferbound.subspace.projection import Projection
 
-__all__ = ["Predictor", "decode_predictor"]
+__all__ = ["Predictor", "built", "decode_predictor"]
+
+
+_SMALL_SIDE = 32
 
 
 @dataclass(frozen=True)
@@ -51,6 +57,7 @@ def decode_predictor(
     *,
     class_names: Sequence[str] | None = None,
     candidates: int = 1,
+    reference: Reference | None = None,
 ) -> Predictor:
     """Decodes ``message`` against ``prior``: nothing else that depends on training data comes in.
 
@@ -59,6 +66,8 @@ def decode_predictor(
         num_classes: declared by the task, not counted on the training labels.
         message: the bytes of ``offset.bin``.
         class_names: the declared classes in their order, by which those of the checkpoint's own head are found.
+        reference: inputs that are not the training data, of which kind "sparse" takes its components; None: the
+            default ones of the prior's modality.
         candidates: how many variants are on the list, or ``OPEN_LIST``; fixed in advance.
 
     Raises:
@@ -67,23 +76,21 @@ def decode_predictor(
 
     @lru_cache(maxsize=1)
     def subspace_of(header: Header) -> tuple[nn.Module, Projection]:
-        module = prior.build(
-            num_classes, head_seed=header.head_seed, input_size=header.input_size, class_names=class_names
-        )
+        module, head = built(prior, header, num_classes, class_names, reference)
         refuse_batch_dependence(module)
-        layout = build_layout(module, prior.head_parameters(num_classes))
-        return module, build_projection(subspace_config(header), layout)
+        return module, build_projection(subspace_config(header), build_layout(module, head))
 
     try:
         header, integers = decode(
             message,
             candidates=candidates,
+            classes=num_classes,
             contexts=lambda header: subspace_of(header)[1].contexts(),
             max_dim=_largest(prior),
         )
         module, projection = subspace_of(header)
         add_offset_(module, projection, integers, step_size(header.step))
-        preprocessing = prior.preprocessing(header.input_size)
+        preprocessing = _preprocessing(prior, header)
     except (SubspaceError, PriorError) as error:
         raise MessageError(f"the message does not fit the prior {prior.name}: {error}") from error
     return Predictor(
@@ -94,6 +101,48 @@ def decode_predictor(
         preprocessing=preprocessing,
         subspace=projection.describe(),
     )
+
+
+def _preprocessing(prior: Prior, header: Header) -> Preprocessing:
+    """The message's; a constant answer looks at nothing, and large pictures would only take time."""
+    if header.kind == "constant" and prior.modality == "image" and prior.input_size > _SMALL_SIDE:
+        return prior.preprocessing(_SMALL_SIDE)
+    return prior.preprocessing(header.input_size)
+
+
+def built(
+    prior: Prior,
+    header: Header,
+    num_classes: int,
+    class_names: Sequence[str] | None = None,
+    reference: Reference | None = None,
+) -> tuple[nn.Module, tuple[str, ...]]:
+    """theta0 as a module, before any offset, and the names of its head's parameters.
+
+    Args:
+        prior, num_classes, class_names, reference: as for :func:`decode_predictor`.
+        header: what the message says beside its integers.
+
+    Raises:
+        PriorError: the prior cannot be built so.
+    """
+    if header.kind == "constant":
+        return ConstantClassifier(num_classes, header.answer), ()
+    if header.kind == "sparse":
+        head = component_classifier(
+            prior,
+            num_classes,
+            features=header.features,
+            components=header.components,
+            reference=reference,
+            input_size=header.input_size,
+            class_names=class_names,
+        )
+        return head, tuple(f"head.{name}" for name, _ in head.head.named_parameters())
+    module = prior.build(
+        num_classes, head_seed=header.head_seed, input_size=header.input_size, class_names=class_names
+    )
+    return module, prior.head_parameters(num_classes)
 
 
 def _largest(prior: Prior) -> int:

@@ -126,7 +126,9 @@ def test_columns_of_images_or_of_texts(content: dict[str, Any]) -> None:
 def test_every_field_of_the_header_is_stated() -> None:
     """The decoder's choices are spelled out in the statement: none may be forgotten there."""
     decoder = Certificate.from_pretrained(image_certificate()).content["decoder"]
-    assert {field.name for field in fields(Header)} <= decoder.keys()
+    short = {"features", "components", "answer", "classes"}  # of kinds that stand alone
+    assert {field.name for field in fields(Header)} - short <= decoder.keys()
+    assert not short & decoder.keys()
 
 
 def test_the_statement_holds_the_keys_of_the_type_and_no_others(content: dict[str, Any]) -> None:

@@ -50,8 +50,8 @@ def test_what_is_not_given_is_the_settings_own_default() -> None:
     assert fill(CertifySettings, defaults) == CertifySettings()
     assert fill(DataReading, defaults) == DataReading()
     # A run's own: d follows n, and a new head has far to go.
-    run = fill(SubspaceConfig, defaults, dim=1000)
-    assert (defaults["dim"], defaults["head_scale"]) == (None, 8)
+    run = fill(SubspaceConfig, defaults, dim=1000, kind="film")
+    assert (defaults["dim"], defaults["head_scale"], defaults["kind"]) == (None, 8, "auto")
     assert run == SubspaceConfig(head_scale=8)
     assert fill(FinetuneSettings, defaults | {"training_seed": 7}).seed == 7
 

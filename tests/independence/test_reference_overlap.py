@@ -46,7 +46,7 @@ def test_other_rows_are_none_found(tmp_path: Path) -> None:
     data = LabelledData.load(str(save_rows(tmp_path / "task", image_rows(20))))
     found = reference_overlap(default_reference("image", "objects", 8), data)
     assert found["verdict"] == "none found"
-    assert found["rows"]["rows"] == 2000
+    assert found["rows"]["rows"] == 1000
     assert found["rows"]["rows_compared"] == 20
     assert found["findings"] == []
 

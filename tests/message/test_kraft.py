@@ -27,6 +27,7 @@ from transferbound.message.field_codes import (
     Uniform,
 )
 from transferbound.message.header import DIMS, INPUT_SIZES, MAX_CANDIDATES, MAX_DIM, MAX_SEED, field_codes
+from transferbound.message.kinds import SHORT_FIELDS
 
 
 def mass(choices: list[Choice]) -> Fraction:
@@ -69,6 +70,7 @@ SMALL_RANGES = {
     "head_scale": range(-64, 65),
     "rank": range(1, 1025),
     "modules": ["", *map(chr, range(600)), "é" * 128, "x" * 256],
+    **{name: [0] for name in SHORT_FIELDS},
     "candidate": range(6),
     "contexts": [False, True],
     "adaptive_signs": [False, True],
@@ -84,6 +86,10 @@ def test_field_codes_are_prefix_codes(field: str) -> None:
         assert reads_back(code, choices) == value
         total += mass(choices)
     assert total <= 1
+
+
+def test_no_field_is_left_out() -> None:
+    assert set(SMALL_RANGES) == set(real_codes())
 
 
 def test_every_kind_is_coded_and_all_of_them_have_mass_one() -> None:

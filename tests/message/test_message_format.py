@@ -9,12 +9,14 @@ import numpy as np
 import pytest
 
 from transferbound.message import DIMS, INPUT_SIZES, KINDS, Header
+from transferbound.message.short_codes import COMPONENTS
 from transferbound.message.stream import encode
 
 
 class Stream:
     def __init__(self, data: bytes) -> None:
-        assert data[:3] == b"TB\x01"
+        assert data[:2] == b"TB"
+        self.version = data[2]
         self.data = data[3:]
         self.next = 8
         self.lower, self.width = 0, 2**64 - 1
@@ -111,6 +113,29 @@ def read_header(stream: Stream, candidates: int) -> dict[str, object]:
     }
 
 
+def read_short_header(stream: Stream, candidates: int, classes: int) -> dict[str, object]:
+    if stream.choice(2):
+        header: dict[str, object] = {"kind": "constant", "answer": stream.choice(classes), "dim": 1}
+    else:
+        features, k = stream.choice(16), COMPONENTS[stream.choice(16)]
+        header = {"kind": "sparse", "features": features, "components": k, "dim": (classes - 1) * (k + 1)}
+        header |= {"levels": (7, 15, 31, 63)[stream.choice(4)], "step": stream.choice(32) - 18}
+        if stream.choice(2):
+            index = stream.choice(20)
+            header["input_size"] = INPUT_SIZES[index] if index < 19 else delta(stream)
+    header["candidate"] = delta(stream) - 1 if candidates == 0 else 0
+    if candidates > 1:
+        header["candidate"] = stream.choice(candidates)
+    if header["kind"] == "sparse":
+        header |= {"contexts": bool(stream.choice(2)), "adaptive_signs": bool(stream.choice(2))}
+    return header | {"candidates": candidates, "classes": classes}
+
+
+def short_contexts(components: int, classes: int) -> list[int]:
+    ranks = [min(max(rank.bit_length() - 3, 0), 6) for rank in range(1, components + 1)]
+    return [*ranks, 7] * (classes - 1)
+
+
 Model = tuple[int, ...]
 
 
@@ -188,3 +213,41 @@ def test_second_decoder_agrees(header: Header, density: float) -> None:
     read = read_header(source, header.candidates)
     assert Header(**read) == header  # type: ignore[arg-type]
     assert read_symbols(source, read, contexts.tolist()) == symbols.tolist()
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        Header("sparse", 1, levels=7, classes=2),
+        Header("sparse", 33 * 9, levels=15, features=5, components=32, classes=10, step=-18, contexts=True),
+        Header("sparse", 513, levels=63, features=15, components=512, classes=2, input_size=300, step=13),
+        Header(
+            *("sparse", 2 * 101),
+            levels=31,
+            components=100,
+            classes=3,
+            input_size=224,
+            contexts=True,
+            adaptive_signs=True,
+            candidates=0,
+            candidate=70,
+        ),
+        Header("constant", 1, classes=2, answer=1),
+        Header("constant", 1, classes=1000, answer=17, candidates=6, candidate=3),
+    ],
+    ids=lambda header: f"{header.kind}-{header.dim}",
+)
+@pytest.mark.parametrize("density", [0.03, 0.4, 1.0])
+def test_second_decoder_agrees_on_version_3(header: Header, density: float) -> None:
+    stream = np.random.default_rng(header.dim)
+    sizes = np.minimum(stream.geometric(0.2, header.dim), (header.levels - 1) // 2)
+    symbols = np.where(stream.random(header.dim) < density, sizes * stream.choice([-1, 1], header.dim), 0)
+    if header.kind == "constant":
+        symbols = np.zeros(1, dtype=np.int64)
+    contexts = short_contexts(header.components, header.classes)
+    source = Stream(encode(header, symbols, np.array(contexts) if header.kind == "sparse" else None))
+    assert source.version == 3
+    read = read_short_header(source, header.candidates, header.classes)
+    assert Header(**read) == header  # type: ignore[arg-type]
+    if header.kind == "sparse":
+        assert read_symbols(source, read, contexts) == symbols.tolist()

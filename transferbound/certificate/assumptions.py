@@ -44,7 +44,7 @@ def assumptions(
             "WARNING: the checkpoint's own head was not kept. It has as many classes as the data and other names for "
             "them, so a new head starts from zero; to have it kept, name the classes alike on both sides."
         )
-    return [*found, _variants(decoder), *_overlap(data["overlap"])]
+    return [*found, *_reference(decoder), _variants(decoder), *_overlap(data["overlap"])]
 
 
 def no_better_than_constant(risk: Risk, stated: RiskContent, comparison: Mapping[str, Any]) -> list[str]:
@@ -58,6 +58,21 @@ def no_better_than_constant(risk: Risk, stated: RiskContent, comparison: Mapping
         f"{risk.words.quantity} is {risk.value(stated['train_error'])}, that of the constant answer "
         f"{risk.value(constant)}, and the bound, {risk.value_up(stated['risk_bound'])},{above or ' says no more'}."
     ]
+
+
+def _reference(decoder: DecoderContent) -> list[str]:
+    """What was found of the training rows among the user's own reference inputs."""
+    if "reference" not in decoder or "overlap" not in decoder["reference"]:
+        return []
+    stated = decoder["reference"]
+    overlap = stated["overlap"]
+    said = (
+        f"The components are those of {stated['rows']:,} inputs of {stated['id']!r}, which by the word of the "
+        "writer were chosen without sight of the training data"
+    )
+    if overlap["verdict"] == "none found":
+        return [said + "; no training row was found among them."]
+    return ["WARNING: " + said + "; " + "; ".join(one["message"] for one in overlap["findings"]) + "."]
 
 
 def _variants(decoder: DecoderContent) -> str:

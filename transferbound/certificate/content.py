@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any, NotRequired, TypedDict, final
 
-from transferbound.independence.record import IndependenceRecord
+from transferbound.independence.record import IndependenceRecord, ReferenceOverlap
 from transferbound.priors.checkpoint.card import Provenance
 
 __all__ = [
@@ -26,6 +26,7 @@ __all__ = [
     "MessageContent",
     "PaperCodeContent",
     "PriorContent",
+    "ReferenceContent",
     "RiskContent",
     "Statement",
     "TextColumns",
@@ -122,12 +123,27 @@ class DatasetContent(TypedDict):
     files_left_out: NotRequired[FilesLeftOutContent]
 
 
+class ReferenceContent(TypedDict):
+    """Inputs that are not the training data, of which the components are taken; ``rows`` of them were used.
+
+    ``split`` and ``overlap``, the search for training rows among them, where they are not the default ones.
+    """
+
+    id: str
+    sha256: str
+    rows: int
+    split: NotRequired[str]
+    overlap: NotRequired[ReferenceOverlap]
+
+
 class DecoderContent(TypedDict):
     """The fields of the message's header, and what follows from them and the checkpoint.
 
     ``step_size`` = 2^(``step``/4) is in units of a coordinate; the head's part of the offset is scaled by
     2^(``head_scale``/2). ``candidates`` is 0 for a list that may grow. ``list_written`` is ``after`` where variants
     were chosen after results on the data were seen, and is missing otherwise.
+    Kind ``sparse`` has ``features``, a place on the list of features, ``features_of``, what stands there in words,
+    ``components`` and, where that is not 0, ``reference``; kind ``constant`` has ``answer``, the name of a class.
     """
 
     codec: str
@@ -148,6 +164,11 @@ class DecoderContent(TypedDict):
     list_written: NotRequired[str]
     step_size: float
     head_start: str
+    features: NotRequired[int]
+    features_of: NotRequired[str]
+    components: NotRequired[int]
+    reference: NotRequired[ReferenceContent]
+    answer: NotRequired[str]
     subspace: dict[str, Any]
     preprocessing: dict[str, Any]
 

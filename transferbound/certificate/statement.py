@@ -33,11 +33,14 @@ from transferbound.data.encoded import EncodedData
 from transferbound.data.labelled import LabelledData
 from transferbound.errors import DataError
 from transferbound.independence.record import IndependenceRecord
+from transferbound.independence.reference import SearchedReference
 from transferbound.message import empirical_entropy_bits, itemize, message_bits, step_size
 from transferbound.message.paper_code import paper_bits
 from transferbound.message.variants import check_list_written
 from transferbound.predictor import Predictor, decode_predictor
 from transferbound.priors import Prior
+from transferbound.priors.components import FAMILY
+from transferbound.priors.components.basis import reference_of
 from transferbound.risks import DEFAULT_RISK, risk_named
 from transferbound.risks.risk import Risk
 
@@ -64,6 +67,7 @@ def make_statement(
     seed: int | None = None,
     cache_dir: Path | None = None,
     encoded: EncodedData | None = None,
+    reference: SearchedReference | None = None,
 ) -> Statement:
     """The content of ``certificate.json`` without what cannot be recomputed (training, versions).
 
@@ -75,6 +79,7 @@ def make_statement(
         list_written: before results on the data were seen, or after, by the writer's word.
         test: examples for reporting only; they have no part in the bound.
         independence: the record of :func:`transferbound.independence.check.check_independence`.
+        reference: inputs whose components kind "sparse" takes; None: the default ones.
         encoded: ``data`` under the message's preprocessing, where it is at hand already.
         batch_size, accelerator, progress, seed: how to count; without effect on the result.
         cache_dir: where encoded rows may be found and kept; default: the user's cache.
@@ -86,7 +91,12 @@ def make_statement(
     """
     check_list_written(list_written)
     predictor = decode_predictor(
-        prior, data.num_classes, message, class_names=data.class_names, candidates=candidates
+        prior,
+        data.num_classes,
+        message,
+        class_names=data.class_names,
+        candidates=candidates,
+        reference=None if reference is None else reference.reference,
     )
     if accelerator is not None:
         predictor.module.to(accelerator.device)
@@ -108,7 +118,7 @@ def make_statement(
         **bounded.baselines(measured, delta),
         "paper_code": _paper_code(predictor, measured.mean, bounded.units.n, delta),
     }
-    dataset, decoder = dataset_content(data), _decoder(prior, data, predictor)
+    dataset, decoder = dataset_content(data), _decoder(prior, data, predictor, reference)
     if list_written != "before":
         decoder["list_written"] = list_written
     return {
@@ -130,10 +140,15 @@ def make_statement(
     }
 
 
-def _decoder(prior: Prior, data: LabelledData, predictor: Predictor) -> DecoderContent:
+def _decoder(
+    prior: Prior, data: LabelledData, predictor: Predictor, reference: SearchedReference | None
+) -> DecoderContent:
     header = predictor.header
     start = "seed" if header.head_seed else prior.head_start(data.num_classes, data.class_names)
-    return {
+    choice = FAMILY[prior.modality][header.features]
+    if header.kind == "constant" or (header.kind == "sparse" and not choice.own_head):
+        start = "zero"
+    content: DecoderContent = {
         "codec": f"TB{header.version}",
         "kind": header.kind,
         "dim": header.dim,
@@ -154,6 +169,16 @@ def _decoder(prior: Prior, data: LabelledData, predictor: Predictor) -> DecoderC
         "subspace": predictor.subspace,
         "preprocessing": predictor.preprocessing.to_dict(),
     }
+    if header.kind == "constant":
+        content["answer"] = data.class_names[header.answer]
+    if header.kind == "sparse":
+        content |= {"features": header.features, "features_of": str(choice), "components": header.components}
+        if header.components:
+            used = reference_of(prior, header.features, None if reference is None else reference.reference)
+            content["reference"] = {"id": used.name, "sha256": used.fingerprint, "rows": len(used.rows)}
+            if reference is not None:
+                content["reference"] |= {"split": reference.split, "overlap": reference.overlap}
+    return content
 
 
 def _message(message: bytes, predictor: Predictor) -> MessageContent:

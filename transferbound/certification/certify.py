@@ -22,6 +22,7 @@ from transferbound.certification.training import Run, train
 from transferbound.data.examples import Examples
 from transferbound.data.labelled import LabelledData
 from transferbound.priors import Prior
+from transferbound.priors.reference import Reference
 from transferbound.report.card import write_card
 from transferbound.storage.folders import check_out
 from transferbound.storage.run_state import RunState
@@ -38,6 +39,8 @@ def certify(
     test: LabelledData | None = None,
     pretraining: str | Examples | None = None,
     prior_split: LabelledData | str | None = None,
+    reference: Reference | str | None = None,
+    reference_split: str = "train",
     allow_dependence: bool = False,
     progress: bool = True,
 ) -> Certificate:
@@ -53,6 +56,9 @@ def certify(
         pretraining: name of data that the checkpoint was trained on, or its rows, to be searched for training rows.
         prior_split: the part of the same data set that the checkpoint was trained on: a data-dependent prior, and
             labelled so. It shares no row with ``data``: ``train[:50%]`` where ``data`` is ``train[50%:]``.
+        reference: inputs that are not the training data, whose principal components serve as a basis where the
+            subspace is found by trying: a Hub id or folder, or made by hand. None: the default ones.
+        reference_split: of them.
         allow_dependence: go on, and record it, where the prior may have seen the training data.
         progress: show progress bars.
 
@@ -68,6 +74,8 @@ def certify(
         test=test,
         pretraining=pretraining,
         prior_split=prior_split,
+        reference=reference,
+        reference_split=reference_split,
         allow_dependence=allow_dependence,
     )
     return certify_inputs(inputs, out, settings, progress=progress, started=started)
@@ -115,6 +123,7 @@ def certify_inputs(
         accelerator=run.accelerator,
         progress=progress,
         encoded=trained.encoded,
+        reference=inputs.reference,
     )
     content: Content = {
         **statement,
@@ -139,8 +148,8 @@ def _write(
 ) -> None:
     if target is not None and accelerator.is_main_process:
         certificate.save_pretrained(target, finish=lambda folder: write_card(folder, certificate))
-        assert state is not None
-        state.remove()
+        if state is not None:
+            state.remove()
     accelerator.wait_for_everyone()  # a launcher ends all processes when one has ended badly
 
 

@@ -9,7 +9,9 @@ from transferbound.data.labelled import LabelledData
 from transferbound.errors import DataError, PriorError
 from transferbound.independence.check import check_independence
 from transferbound.independence.record import IndependenceRecord
+from transferbound.independence.reference import SearchedReference, searched_reference
 from transferbound.priors import Prior
+from transferbound.priors.reference import Reference
 
 __all__ = ["Inputs", "check_modality"]
 
@@ -22,6 +24,7 @@ class Inputs:
         prior: the checkpoint.
         data: the training examples.
         test: examples for reporting only, or None.
+        reference: inputs, not the training data, of which components are taken; None: the default ones.
         independence: the record of :func:`transferbound.independence.check.check_independence`.
     """
 
@@ -29,6 +32,7 @@ class Inputs:
     data: LabelledData
     test: LabelledData | None
     independence: IndependenceRecord = field(repr=False)
+    reference: SearchedReference | None = None
 
     @classmethod
     def resolve(
@@ -39,12 +43,14 @@ class Inputs:
         test: LabelledData | None = None,
         pretraining: str | Examples | None = None,
         prior_split: LabelledData | str | None = None,
+        reference: Reference | str | None = None,
+        reference_split: str = "train",
         allow_dependence: bool = False,
     ) -> Inputs:
         """Loads what is given by name, and refuses what does not go together.
 
         Args:
-            prior, data, test, pretraining, prior_split, allow_dependence: as for
+            prior, data, test, pretraining, prior_split, reference, reference_split, allow_dependence: as for
                 :func:`transferbound.certification.certify.certify`.
 
         Raises:
@@ -61,7 +67,10 @@ class Inputs:
         independence = check_independence(
             prior, data, pretraining, override=allow_dependence, prior_split=part
         )
-        return cls(prior, data, test, independence)
+        searched = None
+        if reference is not None:
+            searched = searched_reference(reference, data, split=reference_split, override=allow_dependence)
+        return cls(prior, data, test, independence, searched)
 
 
 def check_modality(prior: Prior, data: LabelledData) -> None:

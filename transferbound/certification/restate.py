@@ -64,6 +64,7 @@ def restate(
         list_written=written,
         test=inputs.test,
         independence=inputs.independence,
+        reference=inputs.reference,
         progress=progress,
     )
     certificate = Certificate(cast(Content, {**stated, "unverified": unverified}), message)

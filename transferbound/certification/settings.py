@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from transferbound.priors import Prior
 
 __all__ = [
+    "AUTOMATIC",
     "DEFAULT_HEAD_SCALE",
     "MAX_POINTS",
     "CertifySettings",
@@ -23,6 +24,9 @@ __all__ = [
     "default_input_size",
     "header_of",
 ]
+
+AUTOMATIC = "auto"
+"""The kind where none is named."""
 
 DEFAULT_HEAD_SCALE = 8
 """A new head starts from zero and has the longest way to go: its part of the offset counts 16-fold."""
@@ -38,8 +42,7 @@ class CertifySettings:
     What the plain settings are stands beside their defaults, and in ``transferbound bound --help``.
 
     Attributes:
-        subspace: kind, d and seed of P; None: kind "film" with :func:`default_dim` coordinates and
-            ``DEFAULT_HEAD_SCALE``.
+        subspace: kind, d and seed of P; None: found by trying, see :attr:`is_automatic`.
         input_size: None: the checkpoint's own for text, :func:`default_input_size` for images.
         candidate, candidates: this run is variant ``candidate``, from 0, of ``candidates`` on a list; ``OPEN_LIST`` (0)
             where the list may grow (:func:`transferbound.message.variants.place`).
@@ -90,6 +93,26 @@ class CertifySettings:
     )
     finetune: FinetuneSettings = field(default_factory=FinetuneSettings)
     search: dict[str, Any] | None = field(default=None, hash=False)
+
+    @property
+    def is_automatic(self) -> bool:
+        """Whether subspace and training are left to :mod:`transferbound.certification.automatic`.
+
+        That is so where no subspace is named, nothing of the message but the input size, and nothing of the training
+        but its time. Otherwise a missing subspace is kind "film" with :func:`default_dim` coordinates and
+        ``DEFAULT_HEAD_SCALE``.
+        """
+        plain = FinetuneSettings(
+            budget_minutes=self.finetune.budget_minutes,
+            mixed_precision=self.finetune.mixed_precision,
+            save_seconds=self.finetune.save_seconds,
+        )
+        return (
+            self.subspace is None
+            and self.search is None
+            and (self.levels, self.head_seed, self.risk) == (3, 0, DEFAULT_RISK)
+            and self.finetune == plain
+        )
 
     def __post_init__(self) -> None:
         check_list_written(self.list_written)

@@ -10,11 +10,13 @@ from typing import Any
 from accelerate import Accelerator
 
 from transferbound.bounds.confidence import failure_probability
+from transferbound.certification.automatic import Automatic, automatic_base
 from transferbound.certification.inputs import Inputs
-from transferbound.certification.settings import CertifySettings, header_of
+from transferbound.certification.settings import AUTOMATIC, CertifySettings, header_of
 from transferbound.data.batches import LARGE_BATCH
 from transferbound.data.encode import encode
 from transferbound.data.encoded import EncodedData
+from transferbound.distributed import from_first
 from transferbound.features import CachedFeatures, cached_features, features_key
 from transferbound.finetune import Finetuner
 from transferbound.message import Header, cheapest
@@ -66,6 +68,8 @@ class Trained:
 
 def train(run: Run, target: Path | None) -> Trained:
     """Finetunes to the end. The state is kept beside ``target``, the folder of the certificate to come."""
+    if run.settings.is_automatic:
+        return _found(run)
     model = subspace_model(run)  # before any state is written: it may not fit
     preprocessing = run.inputs.prior.preprocessing(run.header.input_size)
     encoded = encode(preprocessing, run.inputs.data, progress=run.progress)
@@ -79,12 +83,32 @@ def train(run: Run, target: Path | None) -> Trained:
     return Trained(message, encoded, _training(run.settings, finetuner), state)
 
 
-def _try_alone(run: Run, encoded: EncodedData) -> None:
+def _found(run: Run) -> Trained:
+    """The best head of those that are tried; what is slow of it is kept in the cache folder, and no state is."""
+    base = automatic_base(run.settings, run.inputs, run.accelerator.device, run.to_count)
+    encoded = encode(run.inputs.prior.preprocessing(base.input_size), run.inputs.data, progress=run.progress)
+    _try_alone(run, encoded, base.input_size)
+    trial = Automatic(
+        run.inputs,
+        run.settings,
+        base,
+        encoded,
+        run.accelerator.device,
+        run.progress,
+        run.deadline,
+        run.to_count,
+    )
+    best = trial.run()
+    message = encode_message(best.header, best.integers, best.contexts)
+    record = {"kind": AUTOMATIC, "tried": [attempt.to_dict() for attempt in trial.tried]}
+    return Trained(from_first(message, run.accelerator), encoded, record, None)
+
+
+def _try_alone(run: Run, encoded: EncodedData, input_size: int | None = None) -> None:
     """Refuses a prior whose answers move with the rows beside a row. A head that starts from zero would hide it."""
     prior, device = run.inputs.prior, run.accelerator.device
-    module = prior.build(run.inputs.data.num_classes, head_seed=1, input_size=run.header.input_size).to(
-        device
-    )
+    size = run.header.input_size if input_size is None else input_size
+    module = prior.build(run.inputs.data.num_classes, head_seed=1, input_size=size).to(device)
     try_rows_alone(module, encoded, batch_size=LARGE_BATCH, device=device)
 
 

@@ -95,6 +95,9 @@ def verify(
         str | None,
         typer.Option(help="Where the data is now that the checkpoint was trained on, if one is recorded."),
     ] = None,
+    reference: Annotated[
+        str | None, typer.Option(help="Where the reference inputs are now, if any of your own are recorded.")
+    ] = None,
     batch_size: Annotated[int, typer.Option(help="Rows at a time; does not change the result.")] = 250,
     json_: _Json = False,
     quiet: _Quiet = False,
@@ -110,6 +113,7 @@ def verify(
         prior=prior,
         dataset=dataset,
         pretraining_data=pretraining_data,
+        reference=reference,
         batch_size=batch_size,
         progress=not quiet,
     )

@@ -13,7 +13,7 @@ from transferbound.certificate.certificate import Certificate
 from transferbound.certification.certify import certify_inputs
 from transferbound.certification.inputs import Inputs
 from transferbound.certification.search import check_candidates, search_inputs
-from transferbound.certification.settings import CertifySettings, default_dim
+from transferbound.certification.settings import AUTOMATIC, DEFAULT_HEAD_SCALE, CertifySettings, default_dim
 from transferbound.cli.options import fill
 from transferbound.cli.request import BoundRequest
 from transferbound.cli.search_grid import parse_grid
@@ -66,6 +66,8 @@ def run_bound(given: Mapping[str, Any], progress: bool = True) -> Certificate:
         test=test,
         pretraining=request.pretraining_data,
         prior_split=part,
+        reference=request.reference,
+        reference_split=request.reference_split,
         allow_dependence=request.allow_dependence,
     )
     if not request.search:
@@ -76,13 +78,26 @@ def run_bound(given: Mapping[str, Any], progress: bool = True) -> Certificate:
 
 def _settings(request: BoundRequest, given: Mapping[str, Any], unnamed_dim: int) -> CertifySettings:
     """The settings of one point of the search's grid; ``unnamed_dim`` is d where none is named."""
-    candidate, candidates = parse_candidate(request.candidate)
     dim = unnamed_dim if given["dim"] is None else given["dim"]
-    unused = {} if has_field(given["kind"], "rank") else {"rank": SubspaceConfig.rank}
+    kind = "film" if given["kind"] == AUTOMATIC else given["kind"]
+    unused = {} if has_field(kind, "rank") else {"rank": SubspaceConfig.rank}
+    subspace = fill(SubspaceConfig, given, kind=kind, dim=dim, **unused)
+    plain = SubspaceConfig("film", dim=unnamed_dim, head_scale=DEFAULT_HEAD_SCALE)
+    if given["kind"] == AUTOMATIC and subspace == plain:
+        automatic = _filled(request, given, None)
+        if automatic.is_automatic and not request.search:
+            return automatic
+    return _filled(request, given, subspace)
+
+
+def _filled(
+    request: BoundRequest, given: Mapping[str, Any], subspace: SubspaceConfig | None
+) -> CertifySettings:
+    candidate, candidates = parse_candidate(request.candidate)
     return fill(
         CertifySettings,
         given,
-        subspace=fill(SubspaceConfig, given, dim=dim, **unused),
+        subspace=subspace,
         finetune=fill(FinetuneSettings, given),
         candidate=candidate,
         candidates=candidates,
@@ -92,9 +107,8 @@ def _settings(request: BoundRequest, given: Mapping[str, Any], unnamed_dim: int)
 def _check(settings: CertifySettings) -> None:
     """The header's own checks and that of the confidence, on the options as they stand; some defaults come later."""
     failure_probability(settings.confidence)
-    assert settings.subspace is not None
     header_for(
-        settings.subspace,
+        settings.subspace or SubspaceConfig(),
         levels=settings.levels,
         input_size=settings.input_size or 0,
         head_seed=settings.head_seed,

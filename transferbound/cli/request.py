@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from transferbound.certification.settings import DEFAULT_HEAD_SCALE, MAX_POINTS, CertifySettings
+from transferbound.certification.settings import AUTOMATIC, DEFAULT_HEAD_SCALE, MAX_POINTS, CertifySettings
 from transferbound.cli.options import Option, options_of
 from transferbound.cli.search_grid import DECODER_KEYS, ENCODER_KEYS
 from transferbound.data.reading import DataReading
@@ -84,6 +84,18 @@ class BoundRequest:
             "group": _SEARCH,
         },
     )
+    reference: str | None = field(
+        default=None,
+        metadata={
+            "help": "Inputs that are not the training data, without labels: a Hub id or folder. Where the kind is "
+            "found by trying, components are taken of its first 4,000 rows. Default: sentences or pictures of "
+            "the package.",
+            "group": _MESSAGE,
+        },
+    )
+    reference_split: str = field(
+        default="train", metadata={"help": "Split of the reference inputs.", "group": _MESSAGE}
+    )
     revision: str | None = field(
         default=None, metadata={"help": "Commit, tag or branch of the checkpoint.", "group": _PRIOR}
     )
@@ -135,6 +147,12 @@ def _of_a_run(option: Option) -> Option:
     if option.name == "dim":
         help = f"{option.help} Default: a tenth of n, from 100 to 2000."
         return replace(option, default=None, annotation=int | None, help=help)
+    if option.name == "kind":
+        help = (
+            f"{option.help} Default: auto, a small head on components of the checkpoint's features, found by trying; "
+            "film where another option of the message or of the training is given."
+        )
+        return replace(option, default=AUTOMATIC, help=help)
     return replace(option, default=DEFAULT_HEAD_SCALE) if option.name == "head_scale" else option
 
 

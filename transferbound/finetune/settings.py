@@ -51,7 +51,7 @@ class FinetuneSettings:
         metadata={"help": "Passes over the data, may be a fraction, instead of a time budget."},
     )
     budget_minutes: float = field(
-        default=20.0, metadata={"help": "Wall time for the whole run, evaluation included."}
+        default=5.0, metadata={"help": "Wall time for the whole run, evaluation included."}
     )
     batch_size: int = field(
         default=32, metadata={"help": "Examples in a step, over all processes.", "search": True}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NotRequired, TypedDict
 
-__all__ = ["Checked", "CorpusRecord", "Finding", "IndependenceRecord", "PriorSplitRecord"]
+__all__ = ["Checked", "CorpusRecord", "Finding", "IndependenceRecord", "PriorSplitRecord", "ReferenceOverlap"]
 
 
 class Finding(TypedDict):
@@ -63,3 +63,11 @@ class IndependenceRecord(TypedDict):
     verdict: str
     override: bool
     assumption: str
+
+
+class ReferenceOverlap(TypedDict):
+    """Plain JSON: rows found, as for pretraining data; what that means; one of the verdicts of a prior's check."""
+
+    rows: CorpusRecord
+    findings: list[Finding]
+    verdict: str

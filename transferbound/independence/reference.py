@@ -5,26 +5,39 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TypedDict
 
 import numpy as np
 from PIL import Image
 
 from transferbound.data.labelled import LabelledData
+from transferbound.data.reference import load_reference
 from transferbound.errors import PriorIndependenceError
 from transferbound.independence.check import compare_content, verdict_of
-from transferbound.independence.record import CorpusRecord, Finding
+from transferbound.independence.record import ReferenceOverlap
 from transferbound.priors.reference import Reference, row_content
 
-__all__ = ["ReferenceOverlap", "reference_overlap"]
+__all__ = ["ReferenceOverlap", "SearchedReference", "reference_overlap", "searched_reference"]
 
 
-class ReferenceOverlap(TypedDict):
-    """Plain JSON: rows found, as for pretraining data; what that means; one of the verdicts of a prior's check."""
+@dataclass(frozen=True)
+class SearchedReference:
+    """The user's own reference inputs, the split they are of, and which training rows stand among them."""
 
-    rows: CorpusRecord
-    findings: list[Finding]
-    verdict: str
+    reference: Reference
+    split: str
+    overlap: ReferenceOverlap
+
+
+def searched_reference(
+    name: str | Reference, data: LabelledData, *, split: str = "train", override: bool = False
+) -> SearchedReference:
+    """The rows of ``name``, a Hub id or folder, searched for rows of ``data``.
+
+    Raises:
+        DataError, PriorIndependenceError: as :func:`load_reference` and :func:`reference_overlap`.
+    """
+    found = load_reference(name, modality=data.modality, split=split) if isinstance(name, str) else name
+    return SearchedReference(found, split, reference_overlap(found, data, split=split, override=override))
 
 
 def reference_overlap(

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from transferbound.errors import ArgumentError
 from transferbound.message.field_codes import Choice, choice_bits
 from transferbound.message.header import Header, field_codes
-from transferbound.message.kinds import VERSION_2_BITS
+from transferbound.message.kinds import SHORT_FIELDS, VERSION_BITS
 from transferbound.message.symbols import Ints, SymbolModel
 from transferbound.wording import as_lines
 
@@ -109,19 +109,23 @@ def header_choices(header: Header) -> list[tuple[str, list[Choice]]]:
 
 def _known(header: Header) -> dict[str, object]:
     names = [name for name, _ in field_codes()]
-    return {name: getattr(header, name) for name in [*names, "candidates", "version"]}
+    return {name: getattr(header, name) for name in [*names, "candidates", "classes", "version"]}
 
 
 def header_costs(header: Header) -> list[Cost]:
     """One ``Cost`` for each field of the header, in stream order; fields that do not apply cost 0.
 
-    Version 2 of the format is paid for; version 1 costs nothing and is not listed.
+    Versions 2 and 3 of the format are paid for; version 1 costs nothing and is not listed. Nor are fields that a
+    version does not have: what a certificate states of an old message stays as it is.
     """
     known = _known(header)
     costs = []
-    if header.version == 2:
-        costs.append(Cost("version", 2, _round_up(VERSION_2_BITS), "the mass that version 1 leaves"))
+    if header.version > 1:
+        bits = _round_up(VERSION_BITS[header.version])
+        costs.append(Cost("version", header.version, bits, "of the mass that version 1 leaves"))
     for name, code_of in field_codes():
+        if name in SHORT_FIELDS and header.version < 3:
+            continue
         code = code_of(known)
         bits = _round_up(choice_bits(code.write(known[name])))
         costs.append(Cost(name, known[name], bits, code.describe(known[name])))
@@ -162,8 +166,12 @@ def itemize(header: Header, symbols: ArrayLike, contexts: ArrayLike | None = Non
     array = checked_symbols(symbols, header.levels)
     if len(array) != header.dim:
         raise ArgumentError(f"{len(array)} symbols for a header of dim {header.dim}; the two must agree")
+    if header.kind == "constant" and array.any():
+        raise ArgumentError("kind 'constant' has no integers: its one symbol must be 0")
     if header.contexts and contexts is None:
         raise ArgumentError("the header says contexts=True but no contexts are given; pass the context ids")
+    if header.kind == "constant":
+        return [*header_costs(header), Cost("symbols", "none", 0.0, "the class says all")]
     used = contexts if header.contexts else None
     bits = symbol_bits(array, header.levels, used, adaptive_signs=header.adaptive_signs)
     code = f"adaptive counts, {np.count_nonzero(array)} of {len(array)} not zero"
@@ -185,6 +193,8 @@ def cheapest(header: Header, symbols: ArrayLike, contexts: ArrayLike | None = No
     The bound holds for all messages at once, so an encoder may pick among them freely. Without
     ``contexts`` (d,) the header's own field is set to false.
     """
+    if header.kind == "constant":
+        return header
     options = [
         replace(header, contexts=separate, adaptive_signs=signs)
         for separate in ([False] if contexts is None else [False, True])

@@ -141,19 +141,19 @@ class EliasDelta:
 
 @dataclass(frozen=True)
 class Mapped:
-    """``code`` applied to an integer after a one-to-one map of the integers."""
+    """``code`` applied to a value after a one-to-one map to the integers that it codes."""
 
     code: Code
-    forward: Callable[[int], int]
-    backward: Callable[[int], int]
+    forward: Callable[[Any], int]
+    backward: Callable[[int], Any]
 
-    def write(self, value: int) -> list[Choice]:
+    def write(self, value: Any) -> list[Choice]:
         return self.code.write(self.forward(value))
 
-    def read(self, draw: Draw) -> int:
+    def read(self, draw: Draw) -> Any:
         return self.backward(self.code.read(draw))
 
-    def describe(self, value: int) -> str:
+    def describe(self, value: Any) -> str:
         return self.code.describe(self.forward(value))
 
 

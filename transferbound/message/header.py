@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from transferbound.errors import ArgumentError
 from transferbound.message.field_codes import (
@@ -25,7 +26,18 @@ from transferbound.message.field_codes import (
     Text,
     Uniform,
 )
-from transferbound.message.kinds import KINDS, further_names, has_field, kinds_with, known_kinds, version_of
+from transferbound.message.kinds import (
+    KINDS,
+    SHORT_FIELDS,
+    SHORT_KINDS,
+    further_names,
+    has_field,
+    is_short,
+    kinds_with,
+    known_kinds,
+    version_of,
+)
+from transferbound.message.short_codes import COMPONENTS, FEATURES, MAX_CLASSES, MIN_CLASSES, short_code
 
 __all__ = [
     "DIMS",
@@ -79,6 +91,10 @@ _LIMITS = {
     "head_scale": (-_MAX_HEAD_SCALE, _MAX_HEAD_SCALE),
     "rank": (0, _MAX_RANK),
     "candidates": (OPEN_LIST, MAX_CANDIDATES),
+    "features": (0, FEATURES - 1),
+    "components": (0, max(COMPONENTS)),
+    "answer": (0, MAX_CLASSES - 1),
+    "classes": (0, MAX_CLASSES),
 }
 
 
@@ -101,6 +117,10 @@ class Header:
         contexts: whether the coordinates' context ids have separate adaptive counts.
         adaptive_signs: whether signs have adaptive counts (else one bit each).
         candidates: number of variants on the list, or ``OPEN_LIST``; a constant of the decoder, never coded.
+        features: place on the list of features, kind "sparse" only.
+        components: their principal components K that the head reads, kind "sparse" only.
+        answer: the class that is always answered, kind "constant" only.
+        classes: number of classes, kinds "sparse" and "constant"; else 0. A constant of the decoder, never coded.
 
     Raises:
         ArgumentError: a field is out of range, or set where it does not apply.
@@ -120,6 +140,10 @@ class Header:
     contexts: bool = False
     adaptive_signs: bool = False
     candidates: int = 1
+    features: int = 0
+    components: int = 0
+    answer: int = 0
+    classes: int = 0
 
     def __post_init__(self) -> None:
         self.validate()
@@ -147,6 +171,19 @@ class Header:
         if self.levels % 2 == 0:
             raise ArgumentError(f"levels is {self.levels}; use an odd number, so that zero is a level")
         self._check_own_fields()
+        if self.version == 3:
+            self._check_short_fields()
+
+    def _check_short_fields(self) -> None:
+        """Every field is one that its code can say."""
+        known: dict[str, object] = {name: getattr(self, name) for name in (*_CONSTANTS, *dict(_FIELDS))}
+        for name, code in field_codes():
+            try:
+                code(known | {"version": 3}).write(known[name])
+            except ArgumentError as error:
+                raise ArgumentError(
+                    f"{name}={known[name]!r} does not go with kind {self.kind!r}: {error}"
+                ) from error
 
     def _check_kind(self) -> None:
         known = known_kinds()
@@ -154,11 +191,26 @@ class Header:
             raise ArgumentError(
                 f"kind {self.kind!r} is none of {', '.join(known)}, nor a sum of them (film+kron)"
             )
+        if len(self.kinds) > 1 and any(map(is_short, self.kinds)):
+            raise ArgumentError(f"kind {self.kind!r} adds to one that stands alone; use it by itself")
         if len(set(self.kinds)) < len(self.kinds):
             raise ArgumentError(f"kind {self.kind!r} names a term twice; use distinct ones")
 
     def _check_own_fields(self) -> None:
         """A field that some kinds have to themselves is set where, and only where, it applies."""
+        for name in SHORT_FIELDS:
+            if getattr(self, name) and not has_field(self.kind, name):
+                raise ArgumentError(f"{name}={getattr(self, name)!r} goes with kind {kinds_with(name)} only")
+        if self.classes and not is_short(self.kind):
+            those = " or ".join(kind.name for kind in SHORT_KINDS)
+            raise ArgumentError(
+                f"classes={self.classes!r} goes with kind {those} only, not with {self.kind!r}"
+            )
+        if self.classes < MIN_CLASSES and is_short(self.kind):
+            raise ArgumentError(
+                f"classes={self.classes!r} does not go with kind {self.kind!r}, which needs a number in "
+                f"{MIN_CLASSES}..{MAX_CLASSES}"
+            )
         for name, needed in (("rank", f"a rank in 1..{_MAX_RANK}"), ("modules", "patterns")):
             value = getattr(self, name)
             if value and not has_field(self.kind, name):
@@ -216,6 +268,7 @@ _HEAD_SCALE_CODE = _signed(EliasGamma(2 * _MAX_HEAD_SCALE + 1))
 # In the order of the stream. A code may depend on fields already read, on `version` and on `candidates`.
 _FIELDS: tuple[tuple[str, Callable[[dict[str, object]], Code]], ...] = (
     ("kind", lambda known: _kind_code(known)),
+    *((name, lambda known: Fixed(0)) for name in SHORT_FIELDS),
     ("dim", lambda known: _DIM_CODE),
     ("seed", lambda known: _SEED_CODE),
     ("levels", lambda known: _LEVELS_CODE),
@@ -244,6 +297,16 @@ def _kind_code(known: dict[str, object]) -> Code:
     return Extended(KINDS, further_names())
 
 
+_CODES = dict(_FIELDS)
+_CONSTANTS = ("candidates", "classes")
+
+
 def field_codes() -> tuple[tuple[str, Callable[[dict[str, object]], Code]], ...]:
     """The coded fields in stream order, each with its code given the fields before it."""
-    return _FIELDS
+    return tuple((name, partial(_code_of, name)) for name, _ in _FIELDS)
+
+
+def _code_of(name: str, known: dict[str, object]) -> Code:
+    if known.get("version", 1) == 3 and name != "candidate":
+        return short_code(name, known, INPUT_SIZES, _MAX_INPUT_SIZE)
+    return _CODES[name](known)

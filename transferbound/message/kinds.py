@@ -1,7 +1,8 @@
 """The kinds of subspace that a message can name, and the header fields that each has to itself.
 
-Both lists are part of the message format. Version 1 names the first eight, and its code of them is complete: a ninth
-name in it would change what every message costs. Further kinds are named by version 2 (docs/message-format.md).
+The lists are part of the message format. Version 1 names the first eight, and its code of them is complete: a ninth
+name in it would change what every message costs. Further kinds are named by version 2, and those that stand alone and
+say little beside their integers by version 3 (docs/message-format.md).
 """
 
 from __future__ import annotations
@@ -12,10 +13,13 @@ from dataclasses import dataclass
 __all__ = [
     "FURTHER_KINDS",
     "KINDS",
-    "VERSION_2_BITS",
+    "SHORT_FIELDS",
+    "SHORT_KINDS",
+    "VERSION_BITS",
     "Kind",
     "further_names",
     "has_field",
+    "is_short",
     "kinds_with",
     "known_kinds",
     "version_of",
@@ -24,7 +28,7 @@ __all__ = [
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind's name, and those of ``rank`` and ``modules`` that apply to it. Its P is in ``subspace/kinds``."""
+    """A kind's name, and the header fields that not every kind has but it. Its P is in ``subspace/kinds``."""
 
     name: str
     fields: tuple[str, ...] = ()
@@ -47,12 +51,24 @@ FURTHER_KINDS: tuple[Kind, ...] = ()
 KINDS: tuple[str, ...] = tuple(kind.name for kind in _FIRST_KINDS)
 """The kinds of version 1; the order is part of the message format."""
 
-VERSION_2_BITS = math.log2(2048 / 255)
-"""What a message of version 2 pays for being one: -log2 of the mass that version 1 gives to no message.
+SHORT_KINDS: tuple[Kind, ...] = (
+    Kind("sparse", fields=("features", "components")),
+    Kind("constant", fields=("answer",)),
+)
+"""The kinds of version 3, which stand alone: no sum names them. A bit tells the two apart, so there is no third."""
+
+SHORT_FIELDS: tuple[str, ...] = tuple(field for kind in SHORT_KINDS for field in kind.fields)
+"""Fields that versions 1 and 2 do not have."""
+
+_FREE = 255 / 2048
+"""The mass that version 1 gives to no message.
 
 In version 1 the chance of kinds that include ``modules`` is 255/1024, and that of an empty pattern then 1/2; a header
 that says both is refused.
 """
+
+VERSION_BITS = {1: 0.0, 2: -math.log2(_FREE / 16), 3: -math.log2(_FREE * 15 / 16)}
+"""What a message pays for its version: 2 and 3 share the mass that 1 leaves, one part in sixteen and the rest."""
 
 
 def further_names() -> tuple[str, ...]:
@@ -62,7 +78,12 @@ def further_names() -> tuple[str, ...]:
 
 def known_kinds() -> dict[str, Kind]:
     """Every kind by its name, those of version 1 first."""
-    return {kind.name: kind for kind in (*_FIRST_KINDS, *FURTHER_KINDS)}
+    return {kind.name: kind for kind in (*_FIRST_KINDS, *FURTHER_KINDS, *SHORT_KINDS)}
+
+
+def is_short(kind: str) -> bool:
+    """Whether ``kind`` is one of version 3."""
+    return kind in {short.name for short in SHORT_KINDS}
 
 
 def has_field(kind: str, field: str) -> bool:
@@ -78,4 +99,6 @@ def kinds_with(field: str) -> str:
 
 def version_of(kind: str) -> int:
     """The version of the format whose messages name ``kind``, a sum of known ones."""
+    if is_short(kind):
+        return 3
     return 1 if set(kind.split("+")) <= set(KINDS) else 2

@@ -16,6 +16,7 @@ from transferbound.errors import ArgumentError, MessageError
 from transferbound.message.costs import checked_contexts, checked_symbols, header_choices
 from transferbound.message.header import MAX_CANDIDATES, OPEN_LIST, Header, field_codes
 from transferbound.message.kinds import further_names
+from transferbound.message.short_codes import MAX_CLASSES, MIN_CLASSES
 from transferbound.message.symbols import Ints, SymbolModel
 
 __all__ = ["MAGIC", "MAX_BYTES", "decode", "decode_header", "encode"]
@@ -25,6 +26,11 @@ MAGIC = b"TB\x01"
 
 _MAGIC_2 = b"TB\x02"
 """Of one that names a kind beyond the first eight."""
+
+_MAGIC_3 = b"TB\x03"
+"""Of one of the kinds that stand alone."""
+
+_MAGIC_OF = {1: MAGIC, 2: _MAGIC_2, 3: _MAGIC_3}
 
 MAX_BYTES = 2**20
 """No message is longer (eight million bits say nothing of any data set at hand); more is refused unread."""
@@ -113,14 +119,17 @@ def encode(header: Header, symbols: ArrayLike, contexts: ArrayLike | None = None
     array = checked_symbols(symbols, header.levels)
     if len(array) != header.dim:
         raise ArgumentError(f"{len(array)} symbols for a header of dim {header.dim}; the two must agree")
+    if header.kind == "constant" and array.any():
+        raise ArgumentError("kind 'constant' has no integers: its one symbol must be 0")
     if header.contexts and contexts is None:
         raise ArgumentError("the header says contexts=True but no contexts are given; pass the context ids")
     encoder = _Encoder()
     for _, choices in header_choices(header):
         for outcome, size in choices:
             encoder.choose(outcome, size)
-    _model(header, contexts).run(encoder, array)
-    data = (MAGIC if header.version == 1 else _MAGIC_2) + encoder.finish()
+    if header.kind != "constant":
+        _model(header, contexts).run(encoder, array)
+    data = _MAGIC_OF[header.version] + encoder.finish()
     if len(data) > MAX_BYTES:
         raise ArgumentError(
             f"the message takes {len(data)} bytes; use fewer symbols: at most {MAX_BYTES} fit"
@@ -132,6 +141,7 @@ def decode(
     data: bytes,
     *,
     candidates: int = 1,
+    classes: int = 0,
     contexts: Callable[[Header], ArrayLike | None] | None = None,
     max_dim: int = _DEFAULT_MAX_DIM,
 ) -> tuple[Header, Ints]:
@@ -140,6 +150,7 @@ def decode(
     Args:
         data: the message, whole.
         candidates: the number of variants on the list, or ``OPEN_LIST``; fixed in advance.
+        classes: number of classes, 2 .. 2^16, fixed in advance; messages of version 3 need it, others do not look.
         contexts: gives the (d,) context ids of a header; asked only when the header uses contexts.
         max_dim: refuse more coordinates than this, before anything is allocated for them.
 
@@ -151,7 +162,7 @@ def decode(
         >>> header.kind, symbols.tolist()
         ('film', [0, 1, 0, 0, -1])
     """
-    decoder, header = _open(data, candidates)
+    decoder, header = _open(data, candidates, classes)
     if header.dim > max_dim:
         raise MessageError(f"the message has {header.dim} coordinates; at most {max_dim} are expected here")
     ids: ArrayLike | None = None
@@ -159,23 +170,24 @@ def decode(
         ids = contexts(header) if contexts is not None else None
         if ids is None:
             raise MessageError("the message uses contexts, but its subspace defines none")
-    symbols = _model(header, ids).run(decoder)
+    nothing = header.kind == "constant"
+    symbols = np.zeros(1, dtype=np.int64) if nothing else _model(header, ids).run(decoder)
     again = encode(header, symbols, ids)
     if again != data:
         raise MessageError(_difference(data, again))
     return header, symbols
 
 
-def decode_header(data: bytes, candidates: int = 1) -> Header:
+def decode_header(data: bytes, candidates: int = 1, classes: int = 0) -> Header:
     """The header alone, without the check that the whole message is canonical.
 
     Raises:
         MessageError: the bytes do not begin with a message's header.
     """
-    return _open(data, candidates)[1]
+    return _open(data, candidates, classes)[1]
 
 
-def _open(data: bytes, candidates: int) -> tuple[_Decoder, Header]:
+def _open(data: bytes, candidates: int, classes: int) -> tuple[_Decoder, Header]:
     """A decoder that has read the header."""
     if type(candidates) is not int or not OPEN_LIST <= candidates <= MAX_CANDIDATES:
         raise ArgumentError(
@@ -184,18 +196,22 @@ def _open(data: bytes, candidates: int) -> tuple[_Decoder, Header]:
         )
     if len(data) > MAX_BYTES:
         raise MessageError(f"the message has {len(data)} bytes; at most {MAX_BYTES} are allowed")
-    versions = {MAGIC: 1, _MAGIC_2: 2} if further_names() else {MAGIC: 1}
+    versions = {magic: version for version, magic in _MAGIC_OF.items()}
     version = versions.get(data[: len(MAGIC)])
-    if version is None:
+    if version is None or (version == 2 and not further_names()):
         raise MessageError(
             f"the message begins with {data[:3]!r}, not with {MAGIC!r}: not a transferbound message"
         )
     decoder = _Decoder(data[len(MAGIC) :])
-    return decoder, _read_header(decoder, version, candidates)
+    if version == 3 and (type(classes) is not int or not MIN_CLASSES <= classes <= MAX_CLASSES):
+        raise MessageError(
+            f"a message of version 3 is about {MIN_CLASSES} to {MAX_CLASSES} classes, not {classes!r}"
+        )
+    return decoder, _read_header(decoder, version, candidates, classes if version == 3 else 0)
 
 
-def _read_header(decoder: _Decoder, version: int, candidates: int) -> Header:
-    known: dict[str, object] = {"candidates": candidates, "version": version}
+def _read_header(decoder: _Decoder, version: int, candidates: int, classes: int) -> Header:
+    known: dict[str, object] = {"candidates": candidates, "version": version, "classes": classes}
     for name, code in field_codes():
         known[name] = code(known).read(decoder.choose)
     del known["version"]

@@ -126,12 +126,15 @@ def _statement(certificate: Certificate) -> str:
     words = risk.words
     dependent = content["independence"]["prior_split"]
     first = f"was trained on the split {code(dependent['split'])}" if dependent else "was fixed first"
+    trained = f"only {content['decoder']['dim']:,} quantized coordinates were trained, and the"
+    if "answer" in content["decoder"]:
+        trained = f"the answer to everything, {code(content['decoder']['answer'])}, was chosen, and the"
     text = (
         f"With {confidence_text(content['confidence'])} confidence over the draw of the training data, this "
         f"{words.predictor}'s {words.quantity} on new data of the kind of {code(data['id'])} (split "
         f"{code(data['split'])}) is at most **{risk.value_up(content['risk_bound'])}**. The figure is computed from "
-        f"the training data alone: the checkpoint {code(content['prior']['id'])} {first}, only "
-        f"{content['decoder']['dim']:,} quantized coordinates were trained, and the {content['message_bits']:.0f} bits "
+        f"the training data alone: the checkpoint {code(content['prior']['id'])} {first}, {trained} "
+        f"{content['message_bits']:.0f} bits "
         f"that name them limit how far training {words.quantity} and true {words.quantity} can differ (Lotfi et al. "
         "2022, arXiv 2211.13609)."
     )

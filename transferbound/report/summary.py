@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from transferbound.bounds.confidence import failure_probability
 from transferbound.certificate.certificate import Certificate
-from transferbound.certificate.content import Content
+from transferbound.certificate.content import Content, DecoderContent
 from transferbound.risks import risk_of
 from transferbound.wording import as_lines, confidence_text
 
@@ -21,7 +21,7 @@ def summary(certificate: Certificate) -> str:
         f"{confidence_text(c['confidence'])} confidence",
         f"{'training ' + what:<20}{risk.value(c['train_error'])} ({risk.count(c)}; n = {c['n']:,} {unit})",
         f"message             {c['message_bits']:.1f} bits ideal, {c['file_bits']:,} bits on file; "
-        f"{c['decoder']['dim']:,} coordinates of kind {c['decoder']['kind']!r}",
+        f"{_message(c['decoder'])}",
     ]
     lines.append(f"prior               {prior_label(c)}")
     test = c["evaluation"]["test"]
@@ -40,6 +40,16 @@ def summary(certificate: Certificate) -> str:
     if certificate.is_vacuous:
         lines.append("VACUOUS             " + remedy(c))
     return as_lines(lines)
+
+
+def _message(decoder: DecoderContent) -> str:
+    """What the message is about."""
+    if "answer" in decoder:
+        return f"always {decoder['answer']!r}"
+    said = f"{decoder['dim']:,} coordinates of kind {decoder['kind']!r}"
+    if "features_of" in decoder:
+        said += f" on {decoder['components']} components of {decoder['features_of']}"
+    return said
 
 
 def prior_label(content: Content) -> str:

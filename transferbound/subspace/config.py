@@ -8,7 +8,7 @@ from typing import Any
 
 from transferbound.errors import ArgumentError, SubspaceError
 from transferbound.message import Header
-from transferbound.message.kinds import has_field, kinds_with, known_kinds
+from transferbound.message.kinds import has_field, is_short, kinds_with, known_kinds
 
 __all__ = ["SubspaceConfig", "header_for", "subspace_config"]
 
@@ -57,7 +57,7 @@ class SubspaceConfig:
 
     def __post_init__(self) -> None:
         try:
-            header_for(self)
+            _check(self)
         except ArgumentError as error:
             raise SubspaceError(str(error)) from error
         if self.dim < len(self.terms):
@@ -120,12 +120,24 @@ def subspace_config(header: Header) -> SubspaceConfig:
     )
 
 
+def _check(config: SubspaceConfig) -> None:
+    """The header's own checks; a kind that stands alone has no header without the classes of a task."""
+    if is_short(str(config.kind)):
+        Header("film", dim=config.dim)
+        return
+    header_for(config)
+
+
 def header_for(config: SubspaceConfig, **choices: Any) -> Header:
     """The header that names a subspace and the further ``choices`` (levels, step, input_size, ...).
 
     Raises:
         ArgumentError: one of them is out of range.
     """
+    if is_short(str(config.kind)):
+        raise ArgumentError(
+            f"kind is {config.kind!r}, which is found by trying; leave it out, or choose another"
+        )
     unused = config.rank == _DEFAULT_RANK and not has_field(str(config.kind), "rank")
     return Header(
         kind=config.kind,

@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from transferbound.certificate.content import Content, PriorContent
 from transferbound.data.examples import Examples
 from transferbound.data.labelled import LabelledData
 from transferbound.data.reading import DataReading
+from transferbound.data.reference import load_reference
 from transferbound.errors import ArgumentError
+from transferbound.independence.reference import SearchedReference, searched_reference
 from transferbound.priors import Prior
 
-__all__ = ["Places", "RecordedRows", "load_corpus", "load_prior", "load_rows", "notes_on"]
+__all__ = [
+    "Places",
+    "RecordedRows",
+    "load_corpus",
+    "load_prior",
+    "load_rows",
+    "load_searched_reference",
+    "notes_on",
+]
 
 
 @dataclass(frozen=True)
@@ -21,6 +31,7 @@ class Places:
     prior: str | None = None
     dataset: str | None = None
     pretraining_data: str | None = None
+    reference: str | None = None
 
     def elsewhere(self, content: Content) -> Places:
         """Without those that are the recorded names.
@@ -33,7 +44,14 @@ class Places:
             raise ArgumentError(
                 f"pretraining data {self.pretraining_data!r} is given, but the certificate states none; leave it out"
             )
+        stated = content["decoder"].get("reference")
+        own = stated is not None and "split" in stated
+        if self.reference is not None and not own:
+            raise ArgumentError(
+                f"reference inputs {self.reference!r} are given, but the certificate states none; leave them out"
+            )
         return Places(
+            reference=None if stated is None or self.reference == stated["id"] else self.reference,
             prior=None if self.prior == content["prior"]["id"] else self.prior,
             dataset=None if self.dataset == content["dataset"]["id"] else self.dataset,
             pretraining_data=None
@@ -88,6 +106,19 @@ def load_corpus(content: Content, elsewhere: str | None) -> Examples | None:
     if stated is None or elsewhere is None:
         return None
     return Examples.open(elsewhere, split=stated["split"]).under_name(stated["id"])
+
+
+def load_searched_reference(
+    content: Content, elsewhere: str | None, data: LabelledData
+) -> SearchedReference | None:
+    """The user's own reference inputs under their recorded name, searched again; None where none are stated."""
+    stated = content["decoder"].get("reference")
+    if stated is None or "split" not in stated:
+        return None
+    split = stated["split"]
+    found = load_reference(elsewhere or stated["id"], modality=data.modality, split=split)
+    named = replace(found, name=stated["id"])
+    return searched_reference(named, data, split=split, override=content["independence"]["override"])
 
 
 def notes_on(content: Content, checkpoint: Prior, places: Places) -> list[str]:

@@ -21,7 +21,14 @@ from transferbound.report.card_check import check_card
 from transferbound.risks import DEFAULT_RISK
 from transferbound.storage.folders import scratch_folder
 from transferbound.verification.compare import compare, differs
-from transferbound.verification.recorded import Places, load_corpus, load_prior, load_rows, notes_on
+from transferbound.verification.recorded import (
+    Places,
+    load_corpus,
+    load_prior,
+    load_rows,
+    load_searched_reference,
+    notes_on,
+)
 from transferbound.verification.verdict import Verdict
 
 __all__ = ["check_certificate", "verify"]
@@ -33,6 +40,7 @@ def verify(
     prior: str | None = None,
     dataset: str | None = None,
     pretraining_data: str | None = None,
+    reference: str | None = None,
     batch_size: int = 250,
     progress: bool = False,
 ) -> Verdict:
@@ -44,6 +52,7 @@ def verify(
             fingerprints must still be the recorded ones.
         pretraining_data: where the data is now that the checkpoint was trained on, if not under the recorded name.
             It has no fingerprint; what is found in it must still be what is stated.
+        reference: where the reference inputs are now, if not under the recorded name.
         batch_size: rows at a time; without effect on the result.
         progress: show progress bars.
 
@@ -57,7 +66,7 @@ def verify(
     problems = _message_problems(certificate)
     if problems:
         return Verdict(False, tuple(problems), certificate)
-    places = Places(prior, dataset, pretraining_data).elsewhere(content)
+    places = Places(prior, dataset, pretraining_data, reference).elsewhere(content)
     checkpoint = load_prior(content["prior"], places.prior)
     if checkpoint.fingerprint != content["prior"]["sha256"]:
         line = differs("prior.sha256", content["prior"]["sha256"], checkpoint.fingerprint)
@@ -70,6 +79,7 @@ def verify(
         test=rows.test,
         prior_split=rows.prior_split,
         pretraining=load_corpus(content, places.pretraining_data),
+        reference=places.reference,
         batch_size=batch_size,
         progress=progress,
     )
@@ -90,6 +100,7 @@ def check_certificate(
     test: LabelledData | None = None,
     prior_split: LabelledData | None = None,
     pretraining: Examples | None = None,
+    reference: str | None = None,
     batch_size: int = 250,
     progress: bool = False,
 ) -> Verdict:
@@ -100,6 +111,7 @@ def check_certificate(
         test, prior_split: the splits that ``evaluation.test`` and ``independence.prior_split`` name, where they
             name one.
         pretraining: the rows that ``independence.checked.pretraining_data`` names. Default: they are read from there.
+        reference: where the reference inputs are now; None: under their recorded name.
         batch_size, progress: as for :func:`verify`.
 
     Raises:
@@ -121,6 +133,7 @@ def check_certificate(
                 list_written=content["decoder"].get("list_written", "before"),
                 test=test,
                 independence=_independence(content["independence"], prior, data, prior_split, pretraining),
+                reference=load_searched_reference(content, reference, data),
                 batch_size=batch_size,
                 progress=progress,
                 cache_dir=scratch,

@@ -45,7 +45,7 @@ def test_objects_are_mirror_symmetric_in_outline() -> None:
 
 def test_the_default_is_a_quarter_of_each() -> None:
     modes = [picture.mode for picture in default_reference("image", side=8).rows]
-    assert modes == ["L"] * 1000 + ["RGB"] * 1000
+    assert modes == ["L"] * 500 + ["RGB"] * 500
     names = {default_reference("image", which).name for which in DEFAULTS["image"]}
     assert len(names) == len(DEFAULTS["image"])
 

@@ -23,10 +23,10 @@ _SENTENCES, _PARAGRAPHS = 1500, 500
 # MNIST, FashionMNIST, CIFAR-10: the mixture 16.9, 33.9, 62.4; strokes alone 14.5, 34.0, 68.5; objects 20.0, 30.7, 62.0;
 # patches 22.3, 35.8, 64.3; leaves 23.0, 37.1, 65.6; 1,500 other pictures of the same data set 13.3, 26.5, 56.2.
 _PICTURES: Mapping[str, Mapping[str, int]] = {
-    "mixture": {"strokes": 500, "objects": 500, "patches": 500, "leaves": 500},
-    "figures": {"strokes": 1000, "objects": 1000},
-    "strokes": {"strokes": 2000},
-    "objects": {"objects": 2000},
+    "mixture": {"strokes": 250, "objects": 250, "patches": 250, "leaves": 250},
+    "figures": {"strokes": 500, "objects": 500},
+    "strokes": {"strokes": 1000},
+    "objects": {"objects": 1000},
 }
 DEFAULTS: Mapping[str, tuple[str, ...]] = {"text": ("mixture",), "image": tuple(_PICTURES)}
 """For each modality, what :func:`default_reference` can give. A choice with the data in view is paid for."""

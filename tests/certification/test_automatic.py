@@ -1,0 +1,170 @@
+"""``bound`` with no option: the family, what is paid, and that the result is never worse than an answer for nothing."""
+
+import json
+from math import log2
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from conftest import save_rows, text_rows
+from spine_fixtures import bright_rows, grouped, here_cli, run_cli, world
+
+from transferbound import CertifySettings, FinetuneSettings, LabelledData, Prior, certify, verify
+from transferbound.bounds import occam_binomial
+from transferbound.certificate.content import Content
+from transferbound.message.stream import decode_header
+
+PLAIN = CertifySettings(input_size=32, finetune=FinetuneSettings(budget_minutes=0.2))
+
+
+def certified(prior: str, folder: Path, out: Path, settings: CertifySettings = PLAIN) -> Content:
+    data = LabelledData.load(str(folder))
+    return certify(Prior.from_pretrained(prior), data, out, settings, progress=False).content
+
+
+def test_the_plain_command_certifies_and_verifies(tmp_path: Path) -> None:
+    save_rows(tmp_path / "bright", bright_rows(600))
+    command = [
+        "bound",
+        "--prior",
+        world() / "prior",
+        "--dataset",
+        tmp_path / "bright",
+        "--out",
+        tmp_path / "out",
+    ]
+    assert here_cli(*command, "--input-size", 32, "--budget-minutes", 0.2) == 0
+    content = json.loads((tmp_path / "out" / "certificate.json").read_text())
+    decoder = content["decoder"]
+    assert decoder["kind"] == "sparse"
+    assert decoder["components"] > 0
+    assert decoder["reference"]["id"].startswith("default-")
+    assert content["risk_bound"] < 0.35
+    tried = content["unverified"]["training"]["tried"]
+    assert {one["kind"] for one in tried} == {"constant", "sparse"}
+    assert len({one["features"] for one in tried if "features" in one}) > 2
+    checked = run_cli("verify", tmp_path / "out")
+    assert (checked.returncode, checked.stdout[:5]) == (0, "HOLDS")
+
+
+@pytest.mark.parametrize("balance", [0.5, 0.9])
+def test_where_nothing_can_be_learned_the_constant_answer_is_named(balance: float, tmp_path: Path) -> None:
+    """And pays for the class alone: at most five bits beside log2 of their number."""
+    rows = bright_rows(150, side=16)
+    random = np.random.default_rng(1)
+    rows["label"] = (random.random(150) < balance).astype(int).tolist()
+    save_rows(tmp_path / "noise", rows)
+    content = certified(str(world() / "prior"), tmp_path / "noise", tmp_path / "out")
+    wrong = min(sum(rows["label"]), 150 - sum(rows["label"]))
+    assert content["risk_bound"] <= occam_binomial(wrong, 150, log2(2) + 5, 0.05)
+    assert verify(tmp_path / "out").holds
+
+
+def test_a_constant_answer_is_a_certificate_that_says_so(tmp_path: Path) -> None:
+    rows = bright_rows(60, side=16)
+    rows["label"] = [int(i % 10 == 0) for i in range(60)]
+    save_rows(tmp_path / "noise", rows)
+    content = certified(str(world() / "prior"), tmp_path / "noise", tmp_path / "out")
+    assert content["decoder"]["kind"] == "constant"
+    assert content["decoder"]["answer"] == "class0"
+    assert content["errors"] == 6
+    assert any("no better than always answering" in line for line in content["assumptions"])
+    assert verify(tmp_path / "out").holds
+    header = decode_header((tmp_path / "out" / "offset.bin").read_bytes(), classes=2)
+    assert (header.kind, header.answer) == ("constant", 0)
+
+
+def test_texts(tmp_path: Path, tiny_bert: Path) -> None:
+    save_rows(tmp_path / "texts", text_rows(120))
+    content = certified(
+        str(tiny_bert),
+        tmp_path / "texts",
+        tmp_path / "out",
+        CertifySettings(finetune=PLAIN.finetune),
+    )
+    assert content["decoder"]["kind"] in ("sparse", "constant")
+    assert verify(tmp_path / "out").holds
+
+
+def test_groups_are_the_units(tmp_path: Path) -> None:
+    save_rows(tmp_path / "groups", grouped(bright_rows(300), 3))
+    data = LabelledData.load(str(tmp_path / "groups"), group_column="patient")
+    content = certify(
+        Prior.from_pretrained(str(world() / "prior")), data, tmp_path / "out", PLAIN, progress=False
+    ).content
+    assert content["n"] == 100
+    assert verify(tmp_path / "out").holds
+
+
+def test_another_option_of_message_or_training_leaves_it_to_film() -> None:
+    for settings in (
+        CertifySettings(levels=5),
+        CertifySettings(head_seed=1),
+        CertifySettings(finetune=FinetuneSettings(epochs=1)),
+        CertifySettings(finetune=FinetuneSettings(polish=1)),
+    ):
+        assert not settings.is_automatic
+    assert PLAIN.is_automatic
+
+
+def test_what_the_certificate_states_of_the_components_is_compared(tmp_path: Path) -> None:
+    save_rows(tmp_path / "bright", bright_rows(200))
+    certified(str(world() / "prior"), tmp_path / "bright", tmp_path / "out")
+    path = tmp_path / "out" / "certificate.json"
+    whole: dict[str, Any] = json.loads(path.read_text())
+    assert whole["decoder"]["kind"] == "sparse"
+    for key, value in (("features", 15), ("components", 24), ("features_of", "the training rows")):
+        changed = json.loads(json.dumps(whole))
+        changed["decoder"][key] = value
+        path.write_text(json.dumps(changed))
+        assert not verify(tmp_path / "out").holds, key
+    changed = json.loads(json.dumps(whole))
+    changed["decoder"]["reference"]["sha256"] = "0" * 64
+    path.write_text(json.dumps(changed))
+    assert not verify(tmp_path / "out").holds
+
+
+def test_reference_inputs_of_ones_own(tmp_path: Path) -> None:
+    save_rows(tmp_path / "bright", bright_rows(300))
+    save_rows(tmp_path / "others", bright_rows(100, seed=9))
+    command = [
+        "bound",
+        "--prior",
+        world() / "prior",
+        "--dataset",
+        tmp_path / "bright",
+        "--out",
+        tmp_path / "out",
+    ]
+    own = ["--reference", tmp_path / "others", "--input-size", 32, "--budget-minutes", 0.2]
+    assert here_cli(*command, *own) == 0
+    content = json.loads((tmp_path / "out" / "certificate.json").read_text())
+    stated = content["decoder"]["reference"]
+    assert (stated["id"], stated["rows"], stated["split"]) == (str(tmp_path / "others"), 100, "train")
+    assert stated["overlap"]["verdict"] == "none found"
+    assert any("The components are those of 100 inputs" in line for line in content["assumptions"])
+    checked = run_cli("verify", tmp_path / "out")
+    assert (checked.returncode, checked.stdout[:5]) == (0, "HOLDS")
+    (tmp_path / "others").rename(tmp_path / "moved")
+    checked = run_cli("verify", tmp_path / "out", "--reference", tmp_path / "moved")
+    assert (checked.returncode, checked.stdout[:5]) == (0, "HOLDS")
+    checked = run_cli("verify", tmp_path / "out", "--reference", tmp_path / "bright")
+    assert checked.returncode == 1
+    assert "reference" in checked.stdout
+
+
+def test_the_training_rows_are_no_reference_inputs(tmp_path: Path) -> None:
+    """Leak: components computed of the training rows."""
+    save_rows(tmp_path / "bright", bright_rows(300))
+    command = [
+        "bound",
+        "--prior",
+        world() / "prior",
+        "--dataset",
+        tmp_path / "bright",
+        "--out",
+        tmp_path / "out",
+    ]
+    assert here_cli(*command, "--reference", tmp_path / "bright", "--input-size", 32) == 2
+    assert not (tmp_path / "out").exists()

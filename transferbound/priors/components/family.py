@@ -1,0 +1,66 @@
+"""The declared list of features that components are taken of: which depths of a network, pooled to how many places.
+
+A message names a place on the list and pays for it (transferbound.message.short_codes). The list is a constant of the
+decoder: what each place says of a checkpoint is a function of the checkpoint alone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+__all__ = ["FAMILY", "FeatureChoice"]
+
+
+@dataclass(frozen=True)
+class FeatureChoice:
+    """What of a network is looked at.
+
+    Attributes:
+        depths: parts of the network, as shares of its layers (text) or stages (image); 1 is the last. Empty: what the
+            checkpoint's own head reads.
+        places: side of the map that what an image network sees is averaged to; 1 for text.
+        reference: which of the default reference inputs, where the user names none.
+        own_head: what the message says is added to the answer of the checkpoint's own head, where that fits the
+            classes; otherwise to nothing.
+    """
+
+    depths: tuple[float, ...] = ()
+    places: int = 1
+    reference: str = "mixture"
+    own_head: bool = False
+
+    def __str__(self) -> str:
+        where = "the input of the head" if not self.depths else f"depth {' and '.join(map(str, self.depths))}"
+        return where + (f", {self.places} x {self.places} places" if self.places > 1 else "")
+
+
+FAMILY: dict[str, tuple[FeatureChoice, ...]] = {
+    "text": (
+        FeatureChoice(own_head=True),
+        FeatureChoice(),
+        FeatureChoice((0.67, 1.0)),
+        FeatureChoice((0.67,)),
+        FeatureChoice((0.5, 0.84)),
+        FeatureChoice((0.33, 0.67, 1.0)),
+        FeatureChoice((0.33, 0.5, 0.67, 0.84)),
+        FeatureChoice((0.5,)),
+    ),
+    "image": (
+        FeatureChoice(own_head=True),
+        FeatureChoice(),
+        *(
+            FeatureChoice(depths, 3, reference)
+            for depths in ((0.57,), (0.57, 0.71))
+            for reference in ("mixture", "strokes", "objects")
+        ),
+        FeatureChoice((0.71, 0.86), 2),
+        FeatureChoice((0.71, 0.86), 2, "objects"),
+        FeatureChoice((0.86,), 2),
+        FeatureChoice((0.86,), 2, "objects"),
+        FeatureChoice((0.86, 1.0), 2),
+        FeatureChoice(reference="strokes"),
+        FeatureChoice(reference="objects"),
+        FeatureChoice((0.43, 0.57), 3, "strokes"),
+    ),
+}
+"""For each modality, from place 0; a list only grows at its end, up to ``message.short_codes.FEATURES`` places."""
