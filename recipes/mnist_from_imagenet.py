@@ -1,10 +1,11 @@
-"""MNIST by transfer from ImageNet: EfficientNet-Lite0, FiLM subspace."""
+"""MNIST by transfer from ImageNet: a sparse head on components of EfficientNet-Lite0, as the plain command finds it."""
 
 import sys
 
+from _priors.variants import PACKAGED
 from _run.recipe import Recipe, main
 
-from transferbound import CertifySettings, FinetuneSettings, SubspaceConfig
+from transferbound import CertifySettings
 
 RECIPE = Recipe(
     name="mnist_from_imagenet",
@@ -12,12 +13,7 @@ RECIPE = Recipe(
     dataset="ylecun/mnist",
     prior="timm/tf_efficientnet_lite0.in1k",
     published=9.0,
-    settings=CertifySettings(
-        subspace=SubspaceConfig("film", 1000, head_scale=8),
-        levels=5,
-        input_size=40,
-        finetune=FinetuneSettings(epochs=4, learning_rate=0.0075, quantize_from=0.3, fix_until=0.95),
-    ),
+    settings=CertifySettings(**PACKAGED),
     note="The published figure is a transfer from SVHN.",
 )
 

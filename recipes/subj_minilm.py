@@ -1,32 +1,19 @@
-"""SUBJ from MiniLM: a head on the principal components that film reviews have after its first four layers."""
+"""SUBJ from MiniLM: a sparse head on components of its layers, as the plain command finds it."""
 
 import sys
 
-from _priors.minilm import on_reviews, rows_of
-from _priors.variants import SUBJ
+from _priors.variants import PACKAGED
 from _run.recipe import Recipe, main
 
-from transferbound import CertifySettings, FinetuneSettings, SubspaceConfig
-from transferbound.message.variants import variant
-
-LAYERS, COMPONENTS = 4, 64
+from transferbound import CertifySettings
 
 RECIPE = Recipe(
     name="subj_minilm",
     task="SUBJ, MiniLM",
     dataset="SetFit/subj",
-    prior=on_reviews(phrases=0, layers=LAYERS, components=COMPONENTS),
-    pretraining=rows_of,
+    prior="sentence-transformers/all-MiniLM-L6-v2",
     test_split=None,
-    settings=CertifySettings(
-        subspace=SubspaceConfig("head", COMPONENTS + 1, head_scale=4),
-        levels=15,
-        finetune=FinetuneSettings(
-            epochs=10, batch_size=64, learning_rate=0.02, quantize_from=0.4, fix_until=0.95, polish=300
-        ),
-        list_written="after",
-        **variant(SUBJ, training="none", layers=LAYERS, pooling="mean", components=COMPONENTS),
-    ),
+    settings=CertifySettings(**PACKAGED),
     note="10,000 sentences, all of them for training and bound.",
 )
 

@@ -8,6 +8,7 @@ of whole sentences, the rate) counts as "another" training.
 
 from __future__ import annotations
 
+from transferbound.message import OPEN_LIST
 from transferbound.message.variants import Axes
 
 _TRAININGS = (
@@ -55,3 +56,8 @@ TRUNK: Axes = {
     "power": (0.0, 0.3, 0.5, 0.7, 1.0),
     "size": (28, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224),
 }
+
+PACKAGED: dict[str, int] = {"candidate": 60, "candidates": OPEN_LIST}
+"""What comes with the package for components (sentences, generated pictures, the lists of features) was chosen with
+rows of MNIST, FashionMNIST, CIFAR-10, SUBJ and SST-2 in view: about 20 sets of pictures, 20 of texts, and some lists of
+features. On those data sets it counts as the sixtieth variant of a list that may grow, and pays for the place."""

@@ -12,7 +12,7 @@ import torch
 from _run.publish import CARDS
 from transferbound.errors import ArgumentError
 
-QUICK_ROWS, QUICK_EPOCHS, QUICK_DIM = 1500, 4.0, 100
+QUICK_ROWS, QUICK_EPOCHS, QUICK_DIM, QUICK_MINUTES = 1500, 4.0, 100, 0.3
 """What ``--quick`` cuts a recipe, and the training of its prior, to."""
 
 

@@ -20,7 +20,7 @@ from pathlib import Path
 import torch
 
 from _run.clock import Clock
-from _run.options import QUICK_DIM, QUICK_EPOCHS, QUICK_ROWS, MakePrior, Options, read_options
+from _run.options import QUICK_DIM, QUICK_EPOCHS, QUICK_MINUTES, QUICK_ROWS, MakePrior, Options, read_options
 from _run.publish import figures, publish
 from transferbound import CertifySettings, LabelledData, Prior, certify
 from transferbound.data.examples import Examples
@@ -100,14 +100,11 @@ def run(recipe: Recipe, options: Options) -> int:
 
 
 def _certify(recipe: Recipe, options: Options, prior: str) -> None:
-    config = recipe.config if options.dataset == recipe.dataset else None
     split = f"train[:{QUICK_ROWS}]" if options.quick else "train"
-    data = LabelledData.load(options.dataset, split=split, config=config)
-    test = None
-    if recipe.test_split and not options.quick:
-        test = LabelledData.load(options.dataset, split=recipe.test_split, config=config)
+    data = _rows(recipe, options, split)
+    test = _rows(recipe, options, recipe.test_split) if recipe.test_split and not options.quick else None
     certify(
-        Prior.from_pretrained(prior),
+        _named(recipe, prior),
         data,
         options.out,
         _settings(recipe, options),
@@ -116,10 +113,28 @@ def _certify(recipe: Recipe, options: Options, prior: str) -> None:
     )
 
 
+def _rows(recipe: Recipe, options: Options, split: str) -> LabelledData:
+    """A split, under the name by which others find the data, wherever it was read."""
+    if options.dataset == recipe.dataset:
+        return LabelledData.load(options.dataset, split=split, config=recipe.config)
+    data = LabelledData.load(options.dataset, split=split)
+    return data if options.quick else data.under_name(recipe.dataset, config=recipe.config, revision=None)
+
+
+def _named(recipe: Recipe, prior: str) -> Prior:
+    """The prior, under its Hub id where the recipe has one and a local copy was read."""
+    found = Prior.from_pretrained(prior)
+    if isinstance(recipe.prior, str) and prior != recipe.prior:
+        return found.under_name(recipe.prior)
+    return found
+
+
 def _settings(recipe: Recipe, options: Options) -> CertifySettings:
     """The recipe's, as its command line changes them."""
     settings, finetune = recipe.settings, recipe.settings.finetune
-    if options.quick:
+    if options.quick and settings.is_automatic:
+        finetune = replace(finetune, budget_minutes=QUICK_MINUTES)
+    elif options.quick:
         finetune = replace(finetune, epochs=QUICK_EPOCHS, batch_size=16, polish=min(finetune.polish, 2))
         subspace = settings.subspace
         settings = replace(

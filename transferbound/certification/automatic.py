@@ -39,9 +39,10 @@ _MOST_COMPONENTS = 256
 _PILOT_ROWS = 12_000  # more are not needed to tell places and numbers of components apart
 _HELD_BACK = 1 / 3  # of a pilot's rows, where those are not all
 _FIRST_COMPONENTS = ((1500, 32), (20_000, 64))  # up to so many units, begin with so many components; else 100
-_FINALISTS = 2
+_FINALISTS = 6
 _LEVELS = 15
 _FINE_LEVELS = 31
+_SPARED = 0.05  # of the time for attempts, which no further one begins in
 _PASSES_SHARE = 0.5  # of the time, for passes of the network
 _LARGE = 2e7  # rows times numbers of a head
 _LEAST_SECONDS = 1.5  # for a head, however little time is left
@@ -181,7 +182,7 @@ class Automatic:
             if left == 0 and not large and len(done) > 1:
                 sparse = [attempt for attempt in done if attempt.header.components]
                 which.append((min(sparse, key=rank).header, _FINE_LEVELS) if sparse else which[0])
-            if not which or (len(done) > 1 and not self._time_left(0.05)):
+            if not which or (len(done) > 1 and not self._time_left(_SPARED)):
                 break
             header, levels = which.pop(0)
             now = time.monotonic()
