@@ -2,7 +2,7 @@
 
 The grids were committed before the published rows were run, but with errors of earlier priors on the tasks' training
 rows in sight, which their certificates say (``list_written="after"``). So an axis is a range, wide enough for what was
-tried by hand, whether or not ``reviews.py``, ``minilm.py`` and ``trunk.py`` still have it; what has no axis (the share
+tried by hand, whether or not ``reviews.py`` and ``minilm.py`` still have it; what has no axis (the share
 of whole sentences, the rate) counts as "another" training.
 """
 
@@ -16,12 +16,6 @@ _TRAININGS = (
     *("liked", "liked, in shades", "words", "liked and words", "liked in shades and words"),
     *(f"another {number}" for number in range(4)),
 )
-SUBJ: Axes = {
-    "training": _TRAININGS,
-    "layers": range(7),
-    "pooling": ("mean", "maximum", "first token", "layers side by side"),
-    "components": range(1, 385),
-}
 SST2: Axes = {
     "training": _TRAININGS,
     "phrases": [thousand * 1000 for thousand in (0, 40, 80, 120, 160, 240, 300, 400)],
@@ -30,31 +24,6 @@ SST2: Axes = {
     "trained": ("all but embeddings", "all"),
     "layers": range(7),
     "components": (1, 2, 3, 5, 10, 20, 30, 40, 50, 64, 80, 100, 150, 200, 250, 384),
-}
-
-TRUNK: Axes = {
-    "body": (
-        *("as it is", "whole, with FiLM", "whole, its head turned to the labels"),
-        *(
-            "several stages side by side",
-            "its features standardized",
-            "roots of its features",
-            "components of two",
-        ),
-        *(f"trained elsewhere {number}" for number in range(3)),
-        *(f"another {number}" for number in range(2)),
-    ),
-    "of": (
-        "ylecun/mnist",
-        "zalando-datasets/fashion_mnist",
-        "uoft-cs/cifar10",
-        "the rows of ImageNet's head",
-    ),
-    "blocks": (1, 2, 3, 4, 5, 6, 7, "all and the last convolution"),
-    "grid": range(1, 5),
-    "components": (16, 32, 48, 64, 80, 100, 128, 150, 200, 256),
-    "power": (0.0, 0.3, 0.5, 0.7, 1.0),
-    "size": (28, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224),
 }
 
 PACKAGED: dict[str, int] = {"candidate": 60, "candidates": OPEN_LIST}

@@ -7,9 +7,9 @@ import shutil
 from pathlib import Path
 
 import pytest
-from spine_fixtures import assigned, image_certificate, world
+from spine_fixtures import QUICK, assigned, image_certificate, world
 
-from transferbound import LabelledData, Prior, verify
+from transferbound import LabelledData, Prior, certify, verify
 from transferbound.certificate.certificate import Certificate
 from transferbound.data.examples import Examples
 from transferbound.errors import ArgumentError, CertificateError
@@ -110,3 +110,16 @@ def test_a_card_that_hides_what_the_checkpoint_at_hand_admits(
     assert verdict.problems[0].startswith(
         "independence.findings is without: its datasets names 'bright-squares'"
     )
+
+
+def test_a_configuration_of_the_hub_in_a_local_folder(tmp_path: Path) -> None:
+    """A folder that holds one configuration alone serves where the certificate names it as the Hub does."""
+    prior, data = (
+        Prior.from_pretrained(str(world() / "prior")),
+        LabelledData.load(str(world() / "bright-squares")),
+    )
+    named = data.under_name("someone/squares", config="grey", revision=None)
+    certify(prior, named, tmp_path / "out", QUICK, progress=False)
+    verdict = verify(tmp_path / "out", dataset=str(world() / "bright-squares"))
+    assert verdict.holds, verdict.problems
+    assert any("someone/squares" in note for note in verdict.notes)

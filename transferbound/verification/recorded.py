@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from transferbound.certificate.content import Content, PriorContent
 from transferbound.data.examples import Examples
 from transferbound.data.labelled import LabelledData
 from transferbound.data.reading import DataReading
 from transferbound.data.reference import load_reference
-from transferbound.errors import ArgumentError
+from transferbound.errors import ArgumentError, DataError
 from transferbound.independence.reference import SearchedReference, searched_reference
 from transferbound.priors import Prior
 
@@ -87,17 +88,29 @@ def load_rows(content: Content, elsewhere: str | None) -> RecordedRows:
 
 def _load_split(content: Content, elsewhere: str | None, split: str) -> LabelledData:
     stated = content["dataset"]
+    config = stated["config"]
+    if elsewhere is None:
+        return _load(content, stated["id"], split, config, stated["revision"])
+    try:
+        found = _load(content, elsewhere, split, config, None)
+    except DataError:
+        # A local folder may hold that one configuration alone, and know nothing of its name on the Hub.
+        if config is None or not Path(elsewhere).is_dir():
+            raise
+        found = _load(content, elsewhere, split, None, None)
+    return found.under_name(stated["id"], config=config, revision=stated["revision"])
+
+
+def _load(content: Content, name: str, split: str, config: str | None, revision: str | None) -> LabelledData:
+    stated = content["dataset"]
     reading = DataReading.by_columns(
         stated["columns"],
         split=split,
-        config=stated["config"],
-        revision=None if elsewhere else stated["revision"],
+        config=config,
+        revision=revision,
         num_classes=len(stated["class_names"]) if stated["classes_from"] == "user" else None,
     )
-    found = LabelledData.load(elsewhere or stated["id"], **vars(reading))
-    if elsewhere is None:
-        return found
-    return found.under_name(stated["id"], config=stated["config"], revision=stated["revision"])
+    return LabelledData.load(name, **vars(reading))
 
 
 def load_corpus(content: Content, elsewhere: str | None) -> Examples | None:
