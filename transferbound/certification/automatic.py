@@ -176,7 +176,7 @@ class Automatic:
         rows = np.arange(self.encoded.n)
         done = [attempt for attempt in self.tried if attempt.whole]
         large = len(rows) * ranked[0].header.dim > _LARGE if ranked else False
-        finalists = 1 if large else _FINALISTS  # then time is better spent on one
+        finalists = 2 if large else _FINALISTS  # then time is better spent on few
         which = [(pilot.header, _LEVELS) for pilot in ranked[:finalists]]
         for left in range(finalists, -1, -1):
             if left == 0 and not large and len(done) > 1:
@@ -194,7 +194,7 @@ class Automatic:
                 None,
                 levels=levels,
                 effort=FULL,
-                until=self.deadline if large else now + (self.deadline - now) / (left + 1),
+                until=now + (self.deadline - now) / (left if large else left + 1),
             )
             done.append(self._kept(attempt))
         return done
