@@ -22,6 +22,7 @@ from transferbound.certification.head_judge import HeadJudge
 from transferbound.certification.input_size import affordable_input_size
 from transferbound.certification.inputs import Inputs
 from transferbound.certification.settings import CertifySettings
+from transferbound.data.batches import LARGE_BATCH, evaluation_batches, evaluation_order
 from transferbound.data.encoded import EncodedData
 from transferbound.features import features_key
 from transferbound.features.components import ComponentTable, component_table
@@ -44,6 +45,7 @@ _LEVELS = 15
 _FINE_LEVELS = 31
 _SPARED = 0.05  # of the time for attempts, which no further one begins in
 _PASSES_SHARE = 0.5  # of the time, for passes of the network
+_TIMED, _MARGIN = 12, 1.15  # batches that are timed, and how much longer counting may take
 _LARGE = 2e7  # rows times numbers of a head
 _LEAST_SECONDS = 1.5  # for a head, however little time is left
 _SHORT_MINUTES = 1.0  # budgets below look at one kind of reference inputs alone
@@ -109,9 +111,8 @@ class Automatic:
         self.labels = torch.from_numpy(np.asarray(self.inputs.data.labels, dtype=np.int64))
         self.weights = self._weights()
         best = self._constant()
-        self.begun = time.monotonic()
+        self.deadline -= self._counting()
         table = self._table()
-        self.deadline -= self._counting(time.monotonic() - self.begun)
         self.begun = time.monotonic()
         own = self._own_head(table)
         best = min(best, own, key=rank) if own else best
@@ -284,9 +285,20 @@ class Automatic:
             progress=self.progress,
         )
 
-    def _counting(self, seconds: float) -> float:
-        """How long the decoded head will take to be counted, where a pass over the training rows took ``seconds``."""
-        return 1.15 * seconds * self.to_count / self.encoded.n
+    @torch.inference_mode()
+    def _counting(self) -> float:
+        """About how long the decoded head will take to be counted: some batches are timed."""
+        module = self.inputs.prior.build(2, input_size=self.base.input_size).to(self.device)
+        batches = list(
+            evaluation_batches(self.encoded, evaluation_order(self.encoded), LARGE_BATCH, self.device)
+        )
+        timed = batches[:: max(1, len(batches) // _TIMED)]
+        module(**self.encoded.batch(timed[0], self.device))
+        started = time.monotonic()
+        for rows in timed:
+            module(**self.encoded.batch(rows, self.device))
+        each = (time.monotonic() - started) / len(timed)
+        return _MARGIN * each * len(batches) * self.to_count / self.encoded.n
 
     def _weights(self) -> torch.Tensor:
         """float64 [rows], of sum one: the share of each row in the mean over units."""
