@@ -13,7 +13,7 @@ def wait_passively() -> None:
     """Threads that have nothing to do sleep, unless the environment says how they are to wait.
 
     By default they spin. Beside other busy processes the one that all wait for then gets no core, and a step takes
-    ten times as long (benchmarks/contention.py).
+    several times as long (benchmarks/contention.py).
     """
     if not any(name in os.environ for name in _OWN):
         os.environ["OMP_WAIT_POLICY"] = "passive"
