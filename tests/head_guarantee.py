@@ -48,7 +48,8 @@ class ZeroOne:
         return float(occam_binomial(round(mean * self.n), self.n, bits, delta))
 
     def bit_price(self, mean: float, bits: float, delta: float) -> float:
-        return self.expected_bound(mean, bits + 1.0, delta) - self.expected_bound(mean, bits, delta)
+        more, now = (self.expected_bound(mean, some, delta) for some in (bits + 1.0, bits))
+        return max(more - now, 1e-6)  # above zero also where both bounds are one
 
 
 def features_at(place: int, inputs: Array) -> Array:
