@@ -133,7 +133,7 @@ def test_a_stopped_training_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 def test_too_few_reviews(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     given = ["--out", str(tmp_path / "out"), "--source", str(reviews(tmp_path / "reviews", 8))]
-    module = recipe("subj_minilm")
+    module = recipe("sst2_minilm")
     assert sys.modules["_run.recipe"].main(module.RECIPE, given) == 2
     assert "too few" in capsys.readouterr().err
     found = read(reviews(tmp_path / "unnamed", 80, stars=4))
