@@ -2,10 +2,10 @@
 
 import sys
 
-from _priors.variants import PACKAGED
 from _run.recipe import Recipe, main
 
 from transferbound import CertifySettings
+from transferbound.certification.settings import TRIED_ON
 
 RECIPE = Recipe(
     name="fashion_mnist_filters",
@@ -13,7 +13,7 @@ RECIPE = Recipe(
     dataset="zalando-datasets/fashion_mnist",
     prior="fixed/transferbound_filters",
     published=32.8,
-    settings=CertifySettings(**PACKAGED),
+    settings=CertifySettings(**TRIED_ON),
     note=(
         "No weight was ever trained but the head's. The published figure is of a network at a random start. "
         "What was chosen with its rows in view is paid for as the sixtieth variant of a list."

@@ -2,10 +2,10 @@
 
 import sys
 
-from _priors.variants import PACKAGED
 from _run.recipe import Recipe, main
 
 from transferbound import CertifySettings, FinetuneSettings
+from transferbound.certification.settings import TRIED_ON
 
 RECIPE = Recipe(
     name="fashion_mnist_from_imagenet",
@@ -13,7 +13,7 @@ RECIPE = Recipe(
     dataset="zalando-datasets/fashion_mnist",
     prior="timm/tf_efficientnet_lite0.in1k",
     published=28.2,
-    settings=CertifySettings(input_size=64, finetune=FinetuneSettings(budget_minutes=13), **PACKAGED),
+    settings=CertifySettings(input_size=64, finetune=FinetuneSettings(budget_minutes=13), **TRIED_ON),
     note="64 x 64 pixels, and thirteen minutes instead of five.",
 )
 

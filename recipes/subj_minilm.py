@@ -2,10 +2,10 @@
 
 import sys
 
-from _priors.variants import PACKAGED
 from _run.recipe import Recipe, main
 
 from transferbound import CertifySettings
+from transferbound.certification.settings import TRIED_ON
 
 RECIPE = Recipe(
     name="subj_minilm",
@@ -13,7 +13,7 @@ RECIPE = Recipe(
     dataset="SetFit/subj",
     prior="sentence-transformers/all-MiniLM-L6-v2",
     test_split=None,
-    settings=CertifySettings(**PACKAGED),
+    settings=CertifySettings(**TRIED_ON),
     note="10,000 sentences, all of them for training and bound.",
 )
 

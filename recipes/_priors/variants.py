@@ -8,7 +8,6 @@ of whole sentences, the rate) counts as "another" training.
 
 from __future__ import annotations
 
-from transferbound.message import OPEN_LIST
 from transferbound.message.variants import Axes
 
 _TRAININGS = (
@@ -25,8 +24,3 @@ SST2: Axes = {
     "layers": range(7),
     "components": (1, 2, 3, 5, 10, 20, 30, 40, 50, 64, 80, 100, 150, 200, 250, 384),
 }
-
-PACKAGED: dict[str, int] = {"candidate": 60, "candidates": OPEN_LIST}
-"""What comes with the package for components (sentences, generated pictures, the lists of features) was chosen with
-rows of MNIST, FashionMNIST, CIFAR-10, SUBJ and SST-2 in view: about 20 sets of pictures, 20 of texts, and some lists of
-features. On those data sets it counts as the sixtieth variant of a list that may grow, and pays for the place."""

@@ -13,7 +13,11 @@ from spine_fixtures import bright_rows, grouped, here_cli, run_cli, world
 from transferbound import CertifySettings, FinetuneSettings, LabelledData, Prior, certify, verify
 from transferbound.bounds import occam_binomial
 from transferbound.certificate.content import Content
+from transferbound.data.reference import load_reference
+from transferbound.errors import PriorError
+from transferbound.independence.reference import SearchedReference, searched_reference
 from transferbound.message.stream import decode_header
+from transferbound.priors.components.classifier import ComponentClassifier
 
 PLAIN = CertifySettings(input_size=32, finetune=FinetuneSettings(budget_minutes=0.2))
 
@@ -23,18 +27,15 @@ def certified(prior: str, folder: Path, out: Path, settings: CertifySettings = P
     return certify(Prior.from_pretrained(prior), data, out, settings, progress=False).content
 
 
+def bright(folder: Path, *options: Any) -> int:
+    """The plain command on the rows in ``bright``, with few options more."""
+    command = ["bound", "--prior", world() / "prior", "--dataset", folder / "bright", "--out", folder / "out"]
+    return here_cli(*command, "--input-size", 32, *options)
+
+
 def test_the_plain_command_certifies_and_verifies(tmp_path: Path) -> None:
     save_rows(tmp_path / "bright", bright_rows(600))
-    command = [
-        "bound",
-        "--prior",
-        world() / "prior",
-        "--dataset",
-        tmp_path / "bright",
-        "--out",
-        tmp_path / "out",
-    ]
-    assert here_cli(*command, "--input-size", 32, "--budget-minutes", 0.2) == 0
+    assert bright(tmp_path, "--budget-minutes", 0.2) == 0
     content = json.loads((tmp_path / "out" / "certificate.json").read_text())
     decoder = content["decoder"]
     assert decoder["kind"] == "sparse"
@@ -128,17 +129,8 @@ def test_what_the_certificate_states_of_the_components_is_compared(tmp_path: Pat
 def test_reference_inputs_of_ones_own(tmp_path: Path) -> None:
     save_rows(tmp_path / "bright", bright_rows(300))
     save_rows(tmp_path / "others", bright_rows(100, seed=9))
-    command = [
-        "bound",
-        "--prior",
-        world() / "prior",
-        "--dataset",
-        tmp_path / "bright",
-        "--out",
-        tmp_path / "out",
-    ]
-    own = ["--reference", tmp_path / "others", "--input-size", 32, "--budget-minutes", 0.2]
-    assert here_cli(*command, *own) == 0
+    own = ["--reference", tmp_path / "others", "--budget-minutes", 0.2]
+    assert bright(tmp_path, *own) == 0
     content = json.loads((tmp_path / "out" / "certificate.json").read_text())
     stated = content["decoder"]["reference"]
     assert (stated["id"], stated["rows"], stated["split"]) == (str(tmp_path / "others"), 100, "train")
@@ -157,14 +149,41 @@ def test_reference_inputs_of_ones_own(tmp_path: Path) -> None:
 def test_the_training_rows_are_no_reference_inputs(tmp_path: Path) -> None:
     """Leak: components computed of the training rows."""
     save_rows(tmp_path / "bright", bright_rows(300))
-    command = [
-        "bound",
-        "--prior",
-        world() / "prior",
-        "--dataset",
-        tmp_path / "bright",
-        "--out",
-        tmp_path / "out",
-    ]
-    assert here_cli(*command, "--reference", tmp_path / "bright", "--input-size", 32) == 2
+    assert bright(tmp_path, "--reference", tmp_path / "bright") == 2
     assert not (tmp_path / "out").exists()
+
+
+def test_components_that_see_the_batch_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leak 13: the mean of the batch is taken from what the head reads."""
+    original = ComponentClassifier.answer_and_components
+
+    def of_the_batch(self: ComponentClassifier, batch: Any) -> Any:
+        own, features = original(self, batch)
+        return own, features - features.mean(0)
+
+    monkeypatch.setattr(ComponentClassifier, "answer_and_components", of_the_batch)
+    save_rows(tmp_path / "bright", bright_rows(300))
+    with pytest.raises(PriorError, match="move with the rows beside it"):
+        certified(str(world() / "prior"), tmp_path / "bright", tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_reference_that_was_not_searched_is_noticed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Leaks 9 and 14: the training rows as reference inputs, with a record that found nothing."""
+    save_rows(tmp_path / "bright", bright_rows(300))
+    save_rows(tmp_path / "others", bright_rows(100, seed=9))
+    honest = searched_reference(str(tmp_path / "others"), LabelledData.load(str(tmp_path / "bright")))
+
+    def unsearched(name: Any, data: LabelledData, *, split: str = "train", override: bool = False) -> Any:
+        own = load_reference(str(tmp_path / "bright"), modality="image", split=split)
+        rows = honest.overlap["rows"] | {"id": str(tmp_path / "bright"), "rows": 300}
+        return SearchedReference(own, split, honest.overlap | {"rows": rows})
+
+    with monkeypatch.context() as patch:
+        patch.setattr("transferbound.certification.inputs.searched_reference", unsearched)
+        assert bright(tmp_path, "--reference", tmp_path / "bright", "--budget-minutes", 0.2) == 0
+    verdict = verify(tmp_path / "out")
+    assert not verdict.holds
+    assert "reference inputs" in verdict.problems[0]

@@ -185,7 +185,7 @@ def test_absurd_sizes_of_a_text_config(
 )
 def test_absurd_sizes_of_a_timm_config(change: dict[str, Any], tmp_path: Path) -> None:
     folder = edit(save_timm(tmp_path / "prior", "test_efficientnet"), "config.json", **change)
-    in_time(lambda: Prior.from_pretrained(str(folder)))
+    assert str(folder) in in_time(lambda: Prior.from_pretrained(str(folder)))
 
 
 def test_a_tensor_that_says_it_is_larger_than_its_file(tiny_timm: Path, tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ __all__ = ["dataset_content", "prior_content"]
 
 
 def prior_content(prior: Prior) -> PriorContent:
+    """The checkpoint, by name and by what was read of it."""
     return {
         "id": prior.name,
         "revision": prior.revision,

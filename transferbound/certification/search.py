@@ -206,6 +206,7 @@ class _Search:
         self.state = SearchState(folder, self._identity(inputs))
 
     def run(self) -> SearchResult:
+        """The pilots that are not on disk yet, and the best of all."""
         for number in sorted(self.state.pilots):
             self._tell(number, " (found before)")
         left = [number for number in range(len(self.points)) if number not in self.state.pilots]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from transferbound.certificate.certificate import Certificate
 from transferbound.certification.certify import certify
-from transferbound.certification.settings import CertifySettings
+from transferbound.certification.settings import TRIED_ON, CertifySettings
 from transferbound.data.labelled import LabelledData
 from transferbound.demo.packaged import export_efficientnet_lite0, export_mnist5000
 from transferbound.errors import VerificationError
@@ -19,7 +19,7 @@ from transferbound.wording import as_lines
 
 __all__ = ["DEMO_SETTINGS", "run_demo"]
 
-DEMO_SETTINGS = CertifySettings(input_size=48)
+DEMO_SETTINGS = CertifySettings(input_size=48, **TRIED_ON)
 """What ``bound`` does with no option but the size of the pictures, which would depend on the machine's speed."""
 
 

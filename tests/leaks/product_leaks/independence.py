@@ -162,6 +162,24 @@ INDEPENDENCE = (
         tests=tests_in("independence/test_prior_split.py", "test_sorted_data_is_warned_of"),
     ),
     Control(
+        name="reference-inputs-are-not-searched",
+        trap="9, 14: components of the training rows, by way of the reference inputs",
+        file="transferbound/certification/inputs.py",
+        old="searched = searched_reference(reference, data, split=reference_split, override=allow_dependence)",
+        new="searched = searched_reference(reference, data, split=reference_split, override=True)",
+        tests=tests_in("certification/test_automatic.py", "test_the_training_rows_are_no_reference_inputs"),
+    ),
+    Control(
+        name="verify-believes-the-search",
+        trap="14: reference inputs that hold the training rows, with a record that says none were found",
+        file="transferbound/verification/recorded.py",
+        old='    return searched_reference(named, data, split=split, override=content["independence"]["override"])',
+        new=('    return SearchedReference(named, split, stated["overlap"])'),
+        tests=tests_in(
+            "certification/test_automatic.py", "test_a_reference_that_was_not_searched_is_noticed"
+        ),
+    ),
+    Control(
         name="rows-trained-on-are-a-test",
         trap="a test error on rows that the model or the prior was trained on",
         file="transferbound/certification/inputs.py",
