@@ -30,6 +30,7 @@ class Options:
         base: checkpoint that a transfer prior starts from, where not from the Hub.
         budget_minutes: of finetuning, instead of the recipe's epochs.
         restart: throw an unfinished run away.
+        copies: data and prior are what their Hub ids name, wherever they are read.
     """
 
     dataset: str
@@ -41,6 +42,7 @@ class Options:
     base: str | None = None
     budget_minutes: float | None = None
     restart: bool = False
+    copies: bool = False
 
     @property
     def source_rows(self) -> int | None:
@@ -81,6 +83,11 @@ def _parser(name: str, dataset: str, description: str) -> argparse.ArgumentParse
     add("--cards", type=Path, help="folder of cards and results table [model_cards]")
     add("--budget-minutes", type=float, help="instead of the recipe's own epochs")
     add("--threads", type=int, help="CPU threads")
+    add(
+        "--copies",
+        action="store_true",
+        help="the folders given are copies of what the recipe names: the certificate bears the Hub ids",
+    )
     add("--restart", action="store_true", help="throw away an unfinished run")
     add(
         "--quick",

@@ -10,10 +10,12 @@ from typing import Any
 from transferbound import Certificate
 from transferbound.storage.files import write_json
 from transferbound.storage.folders import new_folder
+from transferbound.verification.recorded import PRIOR_BESIDE
 
 ROOT = Path(__file__).resolve().parents[2]
 CARDS = ROOT / "model_cards"
 TABLE = "results.json"
+_LARGEST_PRIOR = 2 * 10**6  # bytes
 _FILES = ("certificate.json", "offset.bin", "README.md")
 
 
@@ -34,8 +36,10 @@ def figures(folder: Path) -> dict[str, Any]:
     }
 
 
-def publish(out: Path, cards: Path, row: dict[str, Any]) -> None:
+def publish(out: Path, cards: Path, row: dict[str, Any], prior: Path | None = None) -> None:
     """Copies the certificate in ``out`` to the folder of the row's name below ``cards``, and enters the row.
+
+    ``prior``, where it was made here, goes with it if it is small: nobody else can have the same.
 
     A later run of the same recipe takes the place of an earlier one.
     """
@@ -45,6 +49,8 @@ def publish(out: Path, cards: Path, row: dict[str, Any]) -> None:
         for name in _FILES:
             shutil.copy2(out / name, partial / name)
         shutil.copytree(out / "figures", partial / "figures")
+        if prior is not None and sum(file.stat().st_size for file in prior.rglob("*")) <= _LARGEST_PRIOR:
+            shutil.copytree(prior, partial / PRIOR_BESIDE)
     if target.exists():
         shutil.rmtree(target)
     fresh.rename(target)

@@ -25,6 +25,7 @@ from _run.publish import figures, publish
 from transferbound import CertifySettings, LabelledData, Prior, certify
 from transferbound.data.examples import Examples
 from transferbound.errors import DataError, TransferboundError
+from transferbound.verification.recorded import PRIOR_BESIDE
 
 
 @dataclass(frozen=True)
@@ -94,7 +95,8 @@ def run(recipe: Recipe, options: Options) -> int:
             "cores": torch.get_num_threads(),
             "note": recipe.note,
         }
-        publish(options.out, options.cards, row)
+        made = None if options.prior or isinstance(recipe.prior, str) else Path(prior)
+        publish(options.out, options.cards, row, made)
         print(json.dumps(row, indent=2))
     return verdict
 
@@ -104,7 +106,7 @@ def _certify(recipe: Recipe, options: Options, prior: str) -> None:
     data = _rows(recipe, options, split)
     test = _rows(recipe, options, recipe.test_split) if recipe.test_split and not options.quick else None
     certify(
-        _named(recipe, prior),
+        _named(recipe, options, prior),
         data,
         options.out,
         _settings(recipe, options),
@@ -114,19 +116,21 @@ def _certify(recipe: Recipe, options: Options, prior: str) -> None:
 
 
 def _rows(recipe: Recipe, options: Options, split: str) -> LabelledData:
-    """A split, under the name by which others find the data, wherever it was read."""
+    """A split; of a copy, under the name by which others find the data."""
     if options.dataset == recipe.dataset:
         return LabelledData.load(options.dataset, split=split, config=recipe.config)
     data = LabelledData.load(options.dataset, split=split)
-    return data if options.quick else data.under_name(recipe.dataset, config=recipe.config, revision=None)
+    return data.under_name(recipe.dataset, config=recipe.config) if options.copies else data
 
 
-def _named(recipe: Recipe, prior: str) -> Prior:
-    """The prior, under its Hub id where the recipe has one and a local copy was read."""
+def _named(recipe: Recipe, options: Options, prior: str) -> Prior:
+    """The prior; of a copy, under its Hub id, and one that was made here under its place beside the card."""
     found = Prior.from_pretrained(prior)
-    if isinstance(recipe.prior, str) and prior != recipe.prior:
-        return found.under_name(recipe.prior)
-    return found
+    if not options.copies or prior == recipe.prior:
+        return found
+    return found.under_name(
+        recipe.prior if isinstance(recipe.prior, str) else f"{recipe.name}/{PRIOR_BESIDE}"
+    )
 
 
 def _settings(recipe: Recipe, options: Options) -> CertifySettings:

@@ -7,12 +7,12 @@ import shutil
 from pathlib import Path
 
 import pytest
-from spine_fixtures import QUICK, assigned, image_certificate, world
+from spine_fixtures import QUICK, assigned, image_certificate, save_calibrated, world
 
 from transferbound import LabelledData, Prior, certify, verify
 from transferbound.certificate.certificate import Certificate
 from transferbound.data.examples import Examples
-from transferbound.errors import ArgumentError, CertificateError
+from transferbound.errors import ArgumentError, CertificateError, PriorError
 from transferbound.verification.recorded import Places
 
 
@@ -123,3 +123,21 @@ def test_a_configuration_of_the_hub_in_a_local_folder(tmp_path: Path) -> None:
     verdict = verify(tmp_path / "out", dataset=str(world() / "bright-squares"))
     assert verdict.holds, verdict.problems
     assert any("someone/squares" in note for note in verdict.notes)
+
+
+def test_a_checkpoint_beside_the_certificate_is_found(tmp_path: Path) -> None:
+    """And held to its fingerprint, as one from anywhere."""
+    prior = Prior.from_pretrained(str(world() / "prior")).under_name("nobody/has-this")
+    data = LabelledData.load(str(world() / "bright-squares"))
+    certify(prior, data, tmp_path / "out", QUICK, progress=False)
+    with pytest.raises(PriorError, match="nobody/has-this"):
+        verify(tmp_path / "out")
+    shutil.copytree(world() / "prior", tmp_path / "out" / "prior")
+    verdict = verify(tmp_path / "out")
+    assert verdict.holds, verdict.problems
+    assert any(
+        "that nobody/has-this holds the same tensors was not checked" in note for note in verdict.notes
+    )
+    shutil.rmtree(tmp_path / "out" / "prior")
+    save_calibrated(tmp_path / "out" / "prior", seed=2)
+    assert verify(tmp_path / "out").problems[0].startswith("prior.sha256 is stated as")

@@ -110,21 +110,18 @@ class Automatic:
         self.delta = failure_probability(self.settings.confidence)
         self.labels = torch.from_numpy(np.asarray(self.inputs.data.labels, dtype=np.int64))
         self.weights = self._weights()
-        best = self._constant()
-        self.deadline -= self._counting()
-        table = self._table()
-        self.begun = time.monotonic()
-        own = self._own_head(table)
-        best = min(best, own, key=rank) if own else best
         with tqdm(desc="trying heads", unit="head", disable=not self.progress, leave=False) as self.bar:
-            finalists = self._pilots(table)
-            for attempt in self._finals(table, finalists):
-                best = min(best, attempt, key=rank)
-        return best
+            self._constant()
+            self.deadline -= self._counting()
+            table = self._table()
+            self.begun = time.monotonic()
+            self._own_head(table)
+            self._finals(table, self._pilots(table))
+        return min((attempt for attempt in self.tried if attempt.whole), key=rank)
 
     # Members of the family -------------------------------------------------------------------------
 
-    def _constant(self) -> Attempt:
+    def _constant(self) -> None:
         """The best of the constant answers."""
         classes = self.base.classes
         means = [float(self.weights[self.labels != answer].sum()) for answer in range(classes)]
@@ -141,13 +138,12 @@ class Automatic:
         bits = message_bits(header, integers)
         wrong = (self.labels != answer).double().numpy()
         bound = self.risk.form.bound(self.risk.units.losses(wrong), bits, self.delta)
-        return self._kept(Attempt(header, integers, means[answer], bits, bound))
+        self._kept(Attempt(header, integers, means[answer], bits, bound))
 
-    def _own_head(self, table: ComponentTable) -> Attempt | None:
+    def _own_head(self, table: ComponentTable) -> None:
         """The checkpoint's own head as it stands, or moved by its biases."""
-        if not table.own.shape[1]:
-            return None
-        return self._kept(self._attempt(table, 0, 0, np.arange(self.encoded.n), None))
+        if table.own.shape[1]:
+            self._kept(self._attempt(table, 0, 0, np.arange(self.encoded.n), None))
 
     def _pilots(self, table: ComponentTable) -> list[Attempt]:
         """One for each of some places and numbers of components, the most promising first."""
@@ -172,33 +168,24 @@ class Automatic:
                 pilot(place, count // 2)
         return sorted(found.values(), key=rank)
 
-    def _finals(self, table: ComponentTable, ranked: list[Attempt]) -> list[Attempt]:
-        """Attempts on all rows: the best places and numbers of components, then the best on a finer grid."""
-        rows = np.arange(self.encoded.n)
-        done = [attempt for attempt in self.tried if attempt.whole]
-        large = len(rows) * ranked[0].header.dim > _LARGE if ranked else False
-        finalists = 2 if large else _FINALISTS  # then time is better spent on few
-        which = [(pilot.header, _LEVELS) for pilot in ranked[:finalists]]
-        for left in range(finalists, -1, -1):
-            if left == 0 and not large and len(done) > 1:
-                sparse = [attempt for attempt in done if attempt.header.components]
-                which.append((min(sparse, key=rank).header, _FINE_LEVELS) if sparse else which[0])
-            if not which or (len(done) > 1 and not self._time_left(_SPARED)):
+    def _finals(self, table: ComponentTable, ranked: list[Attempt]) -> None:
+        """Attempts on all rows: the best places and numbers of components, then the best of them on a finer grid."""
+        large = bool(ranked) and self.encoded.n * ranked[0].header.dim > _LARGE
+        chosen = ranked[: 2 if large else _FINALISTS]  # time is better spent on few
+        turns = len(chosen) + (not large and bool(chosen))
+        for turn in range(turns):
+            if turn and not self._time_left(_SPARED):
                 break
-            header, levels = which.pop(0)
+            header, levels = chosen[min(turn, len(chosen) - 1)].header, _LEVELS
+            if turn == len(chosen):
+                done = [attempt for attempt in self.tried if attempt.whole and attempt.header.components]
+                header, levels = min(done, key=rank).header, _FINE_LEVELS
             now = time.monotonic()
-            attempt = self._attempt(
-                table,
-                header.features,
-                header.components,
-                rows,
-                None,
-                levels=levels,
-                effort=FULL,
-                until=now + (self.deadline - now) / (left if large else left + 1),
-            )
-            done.append(self._kept(attempt))
-        return done
+            until = now + (self.deadline - now) / (turns - turn)
+            place, count = header.features, header.components
+            rows = np.arange(self.encoded.n)
+            attempt = self._attempt(table, place, count, rows, None, levels=levels, effort=FULL, until=until)
+            self._kept(attempt)
 
     # One head --------------------------------------------------------------------------------------
 
@@ -261,10 +248,9 @@ class Automatic:
 
     def _kept(self, attempt: Attempt) -> Attempt:
         self.tried.append(attempt)
-        if hasattr(self, "bar"):
-            self.bar.update()
-            best = min(self.tried, key=rank)
-            self.bar.set_postfix({"bound": self.risk.value_up(best.bound)}, refresh=False)
+        self.bar.update()
+        best = min(self.tried, key=rank)
+        self.bar.set_postfix({"bound": self.risk.value_up(best.bound)}, refresh=False)
         return attempt
 
     def _table(self) -> ComponentTable:

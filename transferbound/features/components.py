@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -121,7 +121,9 @@ def _columns(basis: Basis, most: int, n: int) -> tuple[dict[int, slice], int]:
     return columns, start
 
 
-def _kept(path: Path, shape: tuple[int, ...], fill) -> npt.NDArray[np.float32]:  # type: ignore[no-untyped-def]
+def _kept(
+    path: Path, shape: tuple[int, ...], fill: Callable[[npt.NDArray[np.float32]], None]
+) -> npt.NDArray[np.float32]:
     """An array filled by ``fill``, kept at ``path`` where the disk allows it."""
     try:
         new = NewArray(path, np.float32, shape, room=_LARGEST_ROOM)

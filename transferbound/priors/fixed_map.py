@@ -10,7 +10,6 @@ import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +18,9 @@ import timm
 from transferbound.errors import PriorError
 from transferbound.priors.architectures import filters  # noqa: F401  (registers the maps with timm)
 from transferbound.priors.backends.quiet import quiet_construction
-from transferbound.priors.checkpoint.resolve import Checkpoint, resolve
+from transferbound.priors.checkpoint.made import made_anew
+from transferbound.priors.checkpoint.resolve import Checkpoint
 from transferbound.priors.checkpoint.write import write_checkpoint
-from transferbound.storage.folders import scratch_folder
 
 __all__ = ["FIXED_MAPS", "export_fixed", "open_fixed"]
 
@@ -93,5 +92,5 @@ def open_fixed(name: str) -> Iterator[Checkpoint]:
     match = _NAME.fullmatch(name)
     if match is None:
         raise PriorError(f"the prior is {name[:80]!r}; a fixed map is fixed/{FIXED_MAPS[0]}")
-    with scratch_folder("transferbound-fixed-") as place:
-        yield replace(resolve(str(export_fixed(match.group(1), place / "prior"))), name=name)
+    with made_anew(name, lambda folder: export_fixed(match.group(1), folder)) as checkpoint:
+        yield checkpoint

@@ -11,7 +11,6 @@ import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +21,9 @@ import torch
 from transferbound.errors import PriorError
 from transferbound.priors.architectures import small  # noqa: F401  (registers the small networks with timm)
 from transferbound.priors.backends.quiet import quiet_construction
-from transferbound.priors.checkpoint.resolve import Checkpoint, resolve
+from transferbound.priors.checkpoint.made import made_anew
+from transferbound.priors.checkpoint.resolve import Checkpoint
 from transferbound.priors.checkpoint.write import write_checkpoint
-from transferbound.storage.folders import scratch_folder
 from transferbound.streams import GAUSSIAN_STD, gaussian_integers
 
 __all__ = ["export_random", "open_random"]
@@ -139,6 +138,6 @@ def open_random(name: str) -> Iterator[Checkpoint]:
         raise PriorError(
             f"the prior is {name[:80]!r}; a random start is random/ARCHITECTURE/SEED, as random/{_LIKE}/0"
         )
-    with scratch_folder("transferbound-random-") as place:
-        folder = export_random(match.group(1), place / "prior", seed=int(match.group(2)))
-        yield replace(resolve(str(folder)), name=name)
+    architecture, seed = match.group(1), int(match.group(2))
+    with made_anew(name, lambda folder: export_random(architecture, folder, seed=seed)) as checkpoint:
+        yield checkpoint

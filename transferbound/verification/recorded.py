@@ -15,6 +15,7 @@ from transferbound.independence.reference import SearchedReference, searched_ref
 from transferbound.priors import Prior
 
 __all__ = [
+    "PRIOR_BESIDE",
     "Places",
     "RecordedRows",
     "load_corpus",
@@ -25,6 +26,10 @@ __all__ = [
 ]
 
 
+PRIOR_BESIDE = "prior"
+"""The folder beside a certificate in which its checkpoint may lie."""
+
+
 @dataclass(frozen=True)
 class Places:
     """Where checkpoint, data and pretraining data are now; None: under their recorded names."""
@@ -33,6 +38,11 @@ class Places:
     dataset: str | None = None
     pretraining_data: str | None = None
     reference: str | None = None
+
+    def beside(self, folder: Path) -> Places:
+        """With the checkpoint that lies beside a certificate, unless another place is named."""
+        own = folder / PRIOR_BESIDE
+        return replace(self, prior=str(own)) if self.prior is None and own.is_dir() else self
 
     def elsewhere(self, content: Content) -> Places:
         """Without those that are the recorded names.

@@ -49,7 +49,8 @@ def verify(
     Args:
         folder: what ``transferbound bound`` wrote.
         prior, dataset: where the checkpoint and the data are now, if not under the recorded names. Their
-            fingerprints must still be the recorded ones.
+            fingerprints must still be the recorded ones. A checkpoint in the folder ``prior`` beside the certificate
+            is found there.
         pretraining_data: where the data is now that the checkpoint was trained on, if not under the recorded name.
             It has no fingerprint; what is found in it must still be what is stated.
         reference: where the reference inputs are now, if not under the recorded name.
@@ -66,7 +67,7 @@ def verify(
     problems = _message_problems(certificate)
     if problems:
         return Verdict(False, tuple(problems), certificate)
-    places = Places(prior, dataset, pretraining_data, reference).elsewhere(content)
+    places = Places(prior, dataset, pretraining_data, reference).beside(Path(folder)).elsewhere(content)
     checkpoint = load_prior(content["prior"], places.prior)
     if checkpoint.fingerprint != content["prior"]["sha256"]:
         line = differs("prior.sha256", content["prior"]["sha256"], checkpoint.fingerprint)

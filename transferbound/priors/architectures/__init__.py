@@ -1,1 +1,1 @@
-"""Networks of our own, registered with timm under ``transferbound_NAME`` when :mod:`.small` and :mod:`.trunk` load."""
+"""Networks of our own, registered with timm as ``transferbound_NAME`` when :mod:`.small` and :mod:`.filters` load."""

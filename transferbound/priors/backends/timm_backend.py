@@ -11,7 +11,7 @@ from timm.data import create_transform, resolve_data_config
 from torch import nn
 
 from transferbound.errors import PriorError
-from transferbound.priors.architectures import filters, small, trunk  # noqa: F401  (registers them with timm)
+from transferbound.priors.architectures import filters, small  # noqa: F401  (registers them with timm)
 from transferbound.priors.backends.backend import Backend
 from transferbound.priors.backends.preprocessing import ImagePreprocessing
 from transferbound.priors.backends.quiet import quiet_construction, quiet_logger
