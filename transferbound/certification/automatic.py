@@ -150,8 +150,7 @@ class Automatic:
         train, held = self._pilot_rows()
         first = next((k for n, k in _FIRST_COMPONENTS if self.risk.units.n <= n), 100)
         found: dict[tuple[int, int], Attempt] = {}
-        places = sorted(place for place in table.columns if place or table.own.shape[1])
-        places = [*places[2:], *places[:2]]  # what the head reads is seldom best
+        places = self._places(table)
         each = _PILOTS_SHARE * (self.deadline - time.monotonic()) / (len(places) + 6)
 
         def pilot(place: int, count: int) -> None:
@@ -167,6 +166,15 @@ class Automatic:
                 pilot(place, 2 * count)
                 pilot(place, count // 2)
         return sorted(found.values(), key=rank)
+
+    def _places(self, table: ComponentTable) -> list[int]:
+        """Those that differ, what the checkpoint's own head reads last: it is seldom best."""
+        family = FAMILY[self.inputs.prior.modality]
+        different: dict[tuple[int, bool], int] = {}
+        for place, columns in sorted(table.columns.items()):
+            adds_own = family[place].own_head and bool(table.own.shape[1])
+            different.setdefault((columns.start, adds_own), place)
+        return sorted(different.values(), key=lambda place: (not family[place].depths, place))
 
     def _finals(self, table: ComponentTable, ranked: list[Attempt]) -> None:
         """Attempts on all rows: the best places and numbers of components, then the best of them on a finer grid."""
