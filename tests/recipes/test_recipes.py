@@ -121,7 +121,9 @@ def test_by_transfer_from_rendered_digits(tmp_path: Path, monkeypatch: pytest.Mo
 
 def test_from_imagenet(tmp_path: Path) -> None:
     prior = export_efficientnet_lite0(tmp_path / "prior")
-    row = run("mnist_from_imagenet", tmp_path, digits(tmp_path / "digits", 100), "--prior", str(prior), "--copies")
+    row = run(
+        "mnist_from_imagenet", tmp_path, digits(tmp_path / "digits", 100), "--prior", str(prior), "--copies"
+    )
     assert row["kind"] in ("sparse", "constant")
     content = Certificate.from_pretrained(tmp_path / "out").content
     assert content["prior"]["id"] == "timm/tf_efficientnet_lite0.in1k"  # by which others find it
