@@ -21,7 +21,7 @@ from transferbound import (
 from transferbound.certificate import statement
 from transferbound.certificate.certificate import Certificate
 from transferbound.finetune import Finetuner
-from transferbound.predictor import Predictor, decode_predictor
+from transferbound.predictor import DecodedPredictor, decode_predictor
 
 
 def certified(folder: Path, settings: CertifySettings = QUICK) -> Certificate:
@@ -54,12 +54,12 @@ def trained_model(monkeypatch: pytest.MonkeyPatch) -> dict[str, nn.Module]:
 
 def count_with(
     monkeypatch: pytest.MonkeyPatch,
-    change: Callable[[Predictor, nn.Module], nn.Module],
+    change: Callable[[DecodedPredictor, nn.Module], nn.Module],
     kept: dict[str, nn.Module],
 ) -> None:
     """Lets the statement count the errors of another module than the decoded one."""
 
-    def leaky(*arguments: Any, **how: Any) -> Predictor:
+    def leaky(*arguments: Any, **how: Any) -> DecodedPredictor:
         predictor = decode_predictor(*arguments, **how)
         return replace(predictor, module=change(predictor, kept["model"]))
 

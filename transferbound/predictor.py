@@ -24,14 +24,14 @@ from transferbound.subspace.config import subspace_config
 from transferbound.subspace.decode import add_offset_
 from transferbound.subspace.projection import Projection
 
-__all__ = ["Predictor", "built", "decode_predictor"]
+__all__ = ["DecodedPredictor", "built", "decode_predictor"]
 
 
 _SMALL_SIDE = 32
 
 
 @dataclass(frozen=True)
-class Predictor:
+class DecodedPredictor:
     """What a message says, and the module it stands for.
 
     Attributes:
@@ -58,7 +58,7 @@ def decode_predictor(
     class_names: Sequence[str] | None = None,
     candidates: int = 1,
     reference: Reference | None = None,
-) -> Predictor:
+) -> DecodedPredictor:
     """Decodes ``message`` against ``prior``: nothing else that depends on training data comes in.
 
     Args:
@@ -93,7 +93,7 @@ def decode_predictor(
         preprocessing = _preprocessing(prior, header)
     except (SubspaceError, PriorError) as error:
         raise MessageError(f"the message does not fit the prior {prior.name}: {error}") from error
-    return Predictor(
+    return DecodedPredictor(
         header=header,
         integers=integers,
         contexts=projection.contexts() if header.contexts else None,

@@ -35,7 +35,7 @@ from transferbound.certification import training
 from transferbound.data.encoded import EncodedImages
 from transferbound.errors import DataError, PriorError, PriorIndependenceError, SubspaceError
 from transferbound.finetune import Finetuner
-from transferbound.predictor import Predictor
+from transferbound.predictor import DecodedPredictor
 from transferbound.priors import prior as prior_module
 from transferbound.risks import counting
 from transferbound.risks.trial import Precision
@@ -74,7 +74,7 @@ def test_statistics_of_the_training_data_in_the_certified_module(
     prior = Prior.from_pretrained(str(world() / "prior"))
     encoded = statement.encode(prior.preprocessing(QUICK.input_size), data, progress=False)
 
-    def moved(predictor: Predictor, model: nn.Module) -> nn.Module:
+    def moved(predictor: DecodedPredictor, model: nn.Module) -> nn.Module:
         module = copy.deepcopy(predictor.module).train()
         with torch.no_grad():
             for _, batch, _ in encoded.batches(20):
@@ -246,7 +246,7 @@ def test_an_extra_trainable_tensor(
     prior = Prior.from_pretrained(str(world() / "prior"))
     encoded = statement.encode(prior.preprocessing(QUICK.input_size), data, progress=False)
 
-    def head_trained(predictor: Predictor, model: nn.Module) -> nn.Module:
+    def head_trained(predictor: DecodedPredictor, model: nn.Module) -> nn.Module:
         module = copy.deepcopy(predictor.module)
         head = [p for name, p in module.named_parameters() if name in prior.head_parameters(2)]
         optimizer = torch.optim.Adam(head, lr=0.1)

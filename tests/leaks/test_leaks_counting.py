@@ -31,7 +31,7 @@ from transferbound.certificate.certificate import Certificate
 from transferbound.certification import certify as certification
 from transferbound.errors import CertificateError
 from transferbound.message import step_size
-from transferbound.predictor import Predictor
+from transferbound.predictor import DecodedPredictor
 from transferbound.risks import counting
 from transferbound.risks.counting import ErrorCount, count_errors
 
@@ -50,7 +50,7 @@ def test_the_training_object_is_not_the_certified_predictor(
 ) -> None:
     """Counted before the grid: the coordinates as the optimizer left them."""
 
-    def unquantized(predictor: Predictor, model: nn.Module) -> nn.Module:
+    def unquantized(predictor: DecodedPredictor, model: nn.Module) -> nn.Module:
         model.quantizer.active = False
         model._written = None
         return model
@@ -87,7 +87,7 @@ def test_half_precision_counts(
 ) -> None:
     """Weights cut to eight bits: another predictor than the one that the message names."""
 
-    def coarse(predictor: Predictor, model: nn.Module) -> nn.Module:
+    def coarse(predictor: DecodedPredictor, model: nn.Module) -> nn.Module:
         module = copy.deepcopy(predictor.module)
         for parameter in module.parameters():
             unit = parameter.detach().abs().max() / 3 + 1e-12

@@ -20,7 +20,7 @@ from transferbound.data.batches import composition, evaluation_batches, evaluati
 from transferbound.data.encode import encode
 from transferbound.data.encoded import EncodedData, EncodedTexts
 from transferbound.errors import PriorError
-from transferbound.predictor import Predictor, decode_predictor
+from transferbound.predictor import DecodedPredictor, decode_predictor
 from transferbound.risks import counting
 from transferbound.risks.counting import count_errors
 from transferbound.risks.trial import CLOSE_CALL, Precision, try_rows_alone
@@ -127,7 +127,7 @@ def test_what_the_trial_does_not_see_verify_counts_otherwise(
     monkeypatch.setattr(counting, "try_rows_alone", lambda *_, **__: Precision())
     monkeypatch.setattr(training, "try_rows_alone", lambda *_, **__: Precision())
 
-    def leaky(*arguments: Any, **how: Any) -> Predictor:
+    def leaky(*arguments: Any, **how: Any) -> DecodedPredictor:
         predictor = decode_predictor(*arguments, **how)
         predictor.module.register_forward_hook(lambda m, inputs, logits: logits - logits.mean(0))
         return replace(predictor)

@@ -37,7 +37,7 @@ from transferbound.independence.reference import SearchedReference
 from transferbound.message import empirical_entropy_bits, itemize, message_bits, step_size
 from transferbound.message.paper_code import paper_bits
 from transferbound.message.variants import check_list_written
-from transferbound.predictor import Predictor, decode_predictor
+from transferbound.predictor import DecodedPredictor, decode_predictor
 from transferbound.priors import Prior
 from transferbound.priors.components import FAMILY
 from transferbound.priors.components.basis import reference_of
@@ -141,7 +141,7 @@ def make_statement(
 
 
 def _decoder(
-    prior: Prior, data: LabelledData, predictor: Predictor, reference: SearchedReference | None
+    prior: Prior, data: LabelledData, predictor: DecodedPredictor, reference: SearchedReference | None
 ) -> DecoderContent:
     header = predictor.header
     start = "seed" if header.head_seed else prior.head_start(data.num_classes, data.class_names)
@@ -181,7 +181,7 @@ def _decoder(
     return content
 
 
-def _message(message: bytes, predictor: Predictor) -> MessageContent:
+def _message(message: bytes, predictor: DecodedPredictor) -> MessageContent:
     costs = itemize(predictor.header, predictor.integers, predictor.contexts)
     return {
         "file": MESSAGE_FILE,
@@ -194,7 +194,7 @@ def _message(message: bytes, predictor: Predictor) -> MessageContent:
     }
 
 
-def _paper_code(predictor: Predictor, mean: float, n: int, delta: float) -> PaperCodeContent:
+def _paper_code(predictor: DecodedPredictor, mean: float, n: int, delta: float) -> PaperCodeContent:
     """The same integers under the 2022 paper's code, and the kl form that its bits would give."""
     bits = paper_bits(predictor.integers, predictor.header.levels)
     return {"bits": float(bits), "occam_kl": float(occam_kl(mean, n, bits, delta))}
@@ -202,7 +202,7 @@ def _paper_code(predictor: Predictor, mean: float, n: int, delta: float) -> Pape
 
 def _test(
     bounded: Risk,
-    predictor: Predictor,
+    predictor: DecodedPredictor,
     data: LabelledData,
     test: LabelledData | None,
     cache_dir: Path | None,
