@@ -16,7 +16,17 @@ ROOMS = (
     *("errors", "_lazy", "_threads", "_version", "wording", "streams"),
     *("bounds", "storage", "distributed", "message"),
     *("priors", "data", "independence", "subspace", "predictor", "risks", "features", "finetune"),
-    *("plan", "certificate", "report", "certification", "verification", "demo", "cli", "__init__"),
+    *(
+        "plan",
+        "certificate",
+        "report",
+        "certification",
+        "verification",
+        "prediction",
+        "demo",
+        "cli",
+        "__init__",
+    ),
 )
 FILES = sorted(ROOT.rglob("*.py"))
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from transferbound.certification.settings import CertifySettings
     from transferbound.data.labelled import LabelledData
     from transferbound.finetune import FinetuneSettings
+    from transferbound.prediction.predictor import Prediction, Predictor
     from transferbound.priors import Prior
     from transferbound.subspace import SubspaceConfig, SubspaceModel
     from transferbound.subspace.quantizer import Quantizer
@@ -35,6 +36,8 @@ __all__ = [
     "CertifySettings",
     "FinetuneSettings",
     "LabelledData",
+    "Prediction",
+    "Predictor",
     "Prior",
     "Quantizer",
     "SubspaceConfig",
@@ -51,6 +54,8 @@ _HOMES = {
     "CertifySettings": "certification.settings",
     "FinetuneSettings": "finetune.settings",
     "LabelledData": "data.labelled",
+    "Prediction": "prediction.predictor",
+    "Predictor": "prediction.predictor",
     "Prior": "priors.prior",
     "Quantizer": "subspace.quantizer",
     "SubspaceConfig": "subspace.config",

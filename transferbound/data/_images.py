@@ -1,10 +1,10 @@
-"""Decoding the images of a data set, one clear error for each that cannot be."""
+"""Decoding images, those of a data set and single ones, with one clear error for each that cannot be."""
 
 from __future__ import annotations
 
 import io
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from transferbound.errors import DataError
 from transferbound.storage.files import read_limited
 
-__all__ = ["decode_images"]
+__all__ = ["decode_image", "decode_images", "eight_bit_image", "read_image_file"]
 
 #: Bytes of one image file.
 MAX_IMAGE_BYTES = 64 * 2**20
@@ -38,23 +38,26 @@ def decode_images(table: Any, column: str, name: str, places: Sequence[Path]) ->
     table = table.select_columns([column]).cast_column(column, datasets.Image(decode=False))
     for start in range(0, table.num_rows, _BATCH):
         for offset, cell in enumerate(table[start : start + _BATCH][column]):
-            yield _decode(_content(cell, start + offset, column, name, places), start + offset, column, name)
+            where = f"the data set {name} has, in column {column} of row {start + offset},"
+            yield decode_image(_content(cell, where, places), where)
 
 
-def _where(row: int, column: str, name: str) -> str:
-    return f"the data set {name} has, in column {column} of row {row},"
+def read_image_file(path: Path) -> Image.Image:
+    """The image in a regular file, which the user has named: mode ``L`` or ``RGB``.
+
+    Raises:
+        DataError: it is missing, too large, undecodable or of more than 8 bits.
+    """
+    return decode_image(read_limited(path, MAX_IMAGE_BYTES, DataError), f"the file {path} holds")
 
 
-def _content(cell: Any, row: int, column: str, name: str, places: Sequence[Path]) -> bytes:
+def _content(cell: Any, where: str, places: Sequence[Path]) -> bytes:
     """The embedded bytes, or those of a regular file within ``places``."""
-    where = _where(row, column, name)
     content, path = (None, None) if cell is None else (cell.get("bytes"), cell.get("path"))
     if content is None and path:
         content = _read_file(str(path), where, places)
     if content is None:
         raise DataError(f"{where} no image; drop the row")
-    if len(content) > MAX_IMAGE_BYTES:
-        raise DataError(f"{where} an image of {len(content):,} bytes, more than {MAX_IMAGE_BYTES:,}")
     return bytes(content)
 
 
@@ -77,12 +80,35 @@ def _read_file(path: str, where: str, places: Sequence[Path]) -> bytes:
         raise DataError(f"{where} an image file that cannot be read ({error})") from error
 
 
-def _decode(content: bytes, row: int, column: str, name: str) -> Image.Image:
-    where = _where(row, column, name)
+def decode_image(content: bytes, where: str) -> Image.Image:
+    """The image in the bytes of a file: mode ``L`` or ``RGB``.
+
+    Args:
+        content: untrusted.
+        where: how an error begins: ``the file a.png holds``.
+
+    Raises:
+        DataError: it is too large, undecodable or of more than 8 bits.
+    """
+    if len(content) > MAX_IMAGE_BYTES:
+        raise DataError(f"{where} an image of {len(content):,} bytes, more than {MAX_IMAGE_BYTES:,}")
+    return eight_bit_image(lambda: Image.open(io.BytesIO(content), formats=_FORMATS), where)
+
+
+def eight_bit_image(opened: Callable[[], Image.Image], where: str) -> Image.Image:
+    """An image upright and in the mode that priors read: ``L`` for greyscale, else ``RGB``.
+
+    Args:
+        opened: gives the image; its pixels are loaded here.
+        where: as for :func:`decode_image`.
+
+    Raises:
+        DataError: it is undecodable, has too many pixels or is of more than 8 bits.
+    """
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
-            image: Image.Image = Image.open(io.BytesIO(content), formats=_FORMATS)
+            image: Image.Image = opened()
             image.load()
             if "exif" in image.info:  # turned upright, as ``datasets`` does
                 image = ImageOps.exif_transpose(image)

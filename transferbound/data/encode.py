@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import PIL
+from PIL import Image
 from tqdm import tqdm
 
 from transferbound.data.encoded import EncodedData, EncodedImages, EncodedTexts
@@ -16,12 +19,42 @@ from transferbound.errors import DataError, OutputError, PriorError
 from transferbound.priors import ImagePreprocessing, Preprocessing, TextPreprocessing
 from transferbound.storage.arrays import NewArray, default_cache_dir, open_array
 
-__all__ = ["IN_MEMORY_BYTES", "encode"]
+__all__ = ["IN_MEMORY_BYTES", "Rows", "encode", "encode_in_memory"]
 
 #: Pixels up to this many bytes stay in memory; more go to a memory-mapped file in the cache folder.
 IN_MEMORY_BYTES = 512 * 2**20
 
 _FORMAT = 1
+
+
+class Rows(Protocol):
+    """What is encoded: the rows of a data set, or some that were given by hand."""
+
+    @property
+    def name(self) -> str:
+        """What errors call them."""
+
+    @property
+    def modality(self) -> str:
+        """``image`` or ``text``."""
+
+    @property
+    def n(self) -> int:
+        """Their number."""
+
+    @property
+    def labels(self) -> np.ndarray:
+        """int64 [n]."""
+
+    @property
+    def is_greyscale(self) -> bool:
+        """Whether every image is of one channel."""
+
+    def texts(self) -> Iterator[tuple[list[str], list[str] | None]]:
+        """Batches of rows in order: the texts and, for pairs, the second texts."""
+
+    def images(self) -> Iterator[Image.Image]:
+        """The images in order, mode ``L`` or ``RGB``."""
 
 
 def encode(
@@ -41,18 +74,35 @@ def encode(
         DataError: a row that cannot be decoded.
         OutputError: the cache folder cannot be written.
     """
-    if preprocessing.modality != data.modality:
+    if isinstance(preprocessing, ImagePreprocessing) and data.modality == "image":
+        shape = _shape(preprocessing, data)
+        if int(np.prod(shape, dtype=np.int64)) > IN_MEMORY_BYTES:
+            pixels = _kept_pixels(shape, preprocessing, data, cache_dir, progress)
+            return EncodedImages(pixels, data.labels, preprocessing)
+    return encode_in_memory(preprocessing, data, progress)
+
+
+def encode_in_memory(preprocessing: Preprocessing, rows: Rows, progress: bool = False) -> EncodedData:
+    """:func:`encode` for rows of any origin; nothing is written.
+
+    Raises:
+        PriorError: a text prior's preprocessing on images, or the reverse.
+        DataError: a row that cannot be decoded.
+    """
+    if preprocessing.modality != rows.modality:
         raise PriorError(
-            f"the preprocessing is for {preprocessing.modality}s and the data set {data.name} holds "
-            f"{data.modality}s; choose a prior for {data.modality}s"
+            f"the preprocessing is for {preprocessing.modality}s and the data set {rows.name} holds "
+            f"{rows.modality}s; choose a prior for {rows.modality}s"
         )
     if isinstance(preprocessing, ImagePreprocessing):
-        return EncodedImages(_pixels(preprocessing, data, cache_dir, progress), data.labels, preprocessing)
+        pixels = np.empty(_shape(preprocessing, rows), dtype=np.uint8)
+        _fill(pixels, preprocessing, rows, progress)
+        return EncodedImages(pixels, rows.labels, preprocessing)
     assert isinstance(preprocessing, TextPreprocessing)
-    return _encode_texts(preprocessing, data, progress)
+    return _encode_texts(preprocessing, rows, progress)
 
 
-def _encode_texts(preprocessing: TextPreprocessing, data: LabelledData, progress: bool) -> EncodedTexts:
+def _encode_texts(preprocessing: TextPreprocessing, data: Rows, progress: bool) -> EncodedTexts:
     tokens: list[np.ndarray] = []
     types: list[np.ndarray] = []
     lengths: list[int] = []
@@ -69,19 +119,19 @@ def _encode_texts(preprocessing: TextPreprocessing, data: LabelledData, progress
     return EncodedTexts(np.concatenate(tokens), offsets, flat_types, data.labels, preprocessing)
 
 
-def _pixels(
+def _shape(preprocessing: ImagePreprocessing, rows: Rows) -> tuple[int, ...]:
+    """Rows, channels, height, width."""
+    side = preprocessing.input_size
+    return (rows.n, 1 if _is_greyscale(preprocessing, rows) else 3, side, side)
+
+
+def _kept_pixels(
+    shape: tuple[int, ...],
     preprocessing: ImagePreprocessing,
     data: LabelledData,
     cache_dir: str | os.PathLike[str] | None,
     progress: bool,
 ) -> np.ndarray:
-    greyscale = _is_greyscale(preprocessing, data)
-    side = preprocessing.input_size
-    shape = (data.n, 1 if greyscale else 3, side, side)
-    if int(np.prod(shape, dtype=np.int64)) <= IN_MEMORY_BYTES:
-        pixels = np.empty(shape, dtype=np.uint8)
-        _fill(pixels, preprocessing, data, progress)
-        return pixels
     folder = default_cache_dir() if cache_dir is None else Path(cache_dir)
     path = folder / f"pixels-{_key(preprocessing, data, shape)[:40]}.npy"
     kept = open_array(path, np.uint8, shape)
@@ -118,13 +168,13 @@ def _write_pixels(
         ) from error
 
 
-def _is_greyscale(preprocessing: ImagePreprocessing, data: LabelledData) -> bool:
+def _is_greyscale(preprocessing: ImagePreprocessing, data: Rows) -> bool:
     if preprocessing.channels == 1:
         return True
     return preprocessing.channelwise and data.is_greyscale
 
 
-def _fill(pixels: np.ndarray, preprocessing: ImagePreprocessing, data: LabelledData, progress: bool) -> None:
+def _fill(pixels: np.ndarray, preprocessing: ImagePreprocessing, data: Rows, progress: bool) -> None:
     """Row after row into ``pixels``, uint8 [n, channels, side, side]."""
     greyscale = pixels.shape[1] == 1
     rows = tqdm(data.images(), total=data.n, desc="encode", unit="image", disable=not progress, leave=False)

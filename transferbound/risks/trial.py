@@ -31,6 +31,9 @@ TIE = 1e-9
 _MOST_IN_FLOAT64 = 1e-6
 """Of the largest logit: float64 rounding stays far below it, a dependence on other rows does not."""
 
+_ROUNDING = 1e-9
+"""Of the largest logit of all rows that are tried: a row of smaller logits is compared with that."""
+
 _SAFETY = 32.0
 """A few rows are tried, and all are counted: margins are this many times the largest difference that was seen."""
 
@@ -115,9 +118,16 @@ def logits_of(
 
 
 def _largest(difference: Tensor, size: Tensor) -> float:
-    """The largest difference as a part of its row's size; rows without a finite number do not count."""
-    part = difference.abs().amax(1) / size.clamp_min(torch.finfo(torch.float64).tiny)
-    return float(part.nan_to_num(0.0, posinf=0.0).max())
+    """The largest difference as a part of its row's size; rows without a finite number do not count.
+
+    Of a row whose logits are all zero when it comes alone any other logit is infinitely far off.
+    """
+    moved = difference.abs().amax(1)
+    known = torch.isfinite(moved) & torch.isfinite(size)
+    if not bool(known.any()):
+        return 0.0
+    least = max(_ROUNDING * float(size[known].max()), torch.finfo(torch.float64).tiny)
+    return float((moved[known] / size[known].clamp_min(least)).max())
 
 
 def _name(module: nn.Module) -> str:

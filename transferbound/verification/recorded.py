@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from transferbound.certificate.certificate import Certificate
 from transferbound.certificate.content import Content, PriorContent
 from transferbound.data.examples import Examples
 from transferbound.data.labelled import LabelledData
@@ -13,15 +15,19 @@ from transferbound.data.reference import load_reference
 from transferbound.errors import ArgumentError, DataError
 from transferbound.independence.reference import SearchedReference, searched_reference
 from transferbound.priors import Prior
+from transferbound.priors.reference import Reference
+from transferbound.verification.compare import differs
 
 __all__ = [
     "PRIOR_BESIDE",
     "Places",
     "RecordedRows",
     "load_corpus",
+    "load_own_reference",
     "load_prior",
     "load_rows",
     "load_searched_reference",
+    "message_problems",
     "notes_on",
 ]
 
@@ -80,6 +86,17 @@ class RecordedRows:
     prior_split: LabelledData | None
 
 
+def message_problems(certificate: Certificate) -> list[str]:
+    """Whether the message is the one that the certificate names: a line that says what differs, or none."""
+    stated, message = certificate.content["message"], certificate.message
+    digest = hashlib.sha256(message).hexdigest()
+    if digest == stated["sha256"]:
+        return []
+    if 8 * len(message) != stated["file_bits"]:
+        return [f"offset.bin has {8 * len(message)} bits, message.file_bits says {stated['file_bits']}"]
+    return [differs("message.sha256", stated["sha256"], digest)]
+
+
 def load_prior(stated: PriorContent, elsewhere: str | None) -> Prior:
     """The checkpoint as it is found, under its own name."""
     return Prior.from_pretrained(
@@ -136,12 +153,20 @@ def load_searched_reference(
 ) -> SearchedReference | None:
     """The user's own reference inputs under their recorded name, searched again; None where none are stated."""
     stated = content["decoder"].get("reference")
-    if stated is None or "split" not in stated:
+    named = load_own_reference(content, elsewhere, data.modality)
+    if named is None or stated is None:
         return None
     split = stated["split"]
-    found = load_reference(elsewhere or stated["id"], modality=data.modality, split=split)
-    named = replace(found, name=stated["id"])
     return searched_reference(named, data, split=split, override=content["independence"]["override"])
+
+
+def load_own_reference(content: Content, elsewhere: str | None, modality: str) -> Reference | None:
+    """The user's own reference inputs under their recorded name; None where the default ones, or none, are stated."""
+    stated = content["decoder"].get("reference")
+    if stated is None or "split" not in stated:
+        return None
+    found = load_reference(elsewhere or stated["id"], modality=modality, split=stated["split"])
+    return replace(found, name=stated["id"])
 
 
 def notes_on(content: Content, checkpoint: Prior, places: Places) -> list[str]:

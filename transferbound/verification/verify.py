@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import secrets
 from dataclasses import replace
@@ -27,6 +26,7 @@ from transferbound.verification.recorded import (
     load_prior,
     load_rows,
     load_searched_reference,
+    message_problems,
     notes_on,
 )
 from transferbound.verification.verdict import Verdict
@@ -64,7 +64,7 @@ def verify(
     """
     certificate = Certificate.from_pretrained(folder)
     content = certificate.content
-    problems = _message_problems(certificate)
+    problems = message_problems(certificate)
     if problems:
         return Verdict(False, tuple(problems), certificate)
     places = Places(prior, dataset, pretraining_data, reference).beside(Path(folder)).elsewhere(content)
@@ -119,7 +119,7 @@ def check_certificate(
         DataError, PriorError: a row or a checkpoint of pretraining data cannot be read.
     """
     content = certificate.content
-    problems = _message_problems(certificate)
+    problems = message_problems(certificate)
     if problems:
         return Verdict(False, tuple(problems), certificate)
     try:
@@ -149,16 +149,6 @@ def check_certificate(
     problems = compare({key: value for key, value in content.items() if key != "unverified"}, computed)
     problems += _test_problems(test, data, prior_split)
     return Verdict(not problems, tuple(problems), certificate, computed["errors"])
-
-
-def _message_problems(certificate: Certificate) -> list[str]:
-    stated, message = certificate.content["message"], certificate.message
-    digest = hashlib.sha256(message).hexdigest()
-    if digest == stated["sha256"]:
-        return []
-    if 8 * len(message) != stated["file_bits"]:
-        return [f"offset.bin has {8 * len(message)} bits, message.file_bits says {stated['file_bits']}"]
-    return [differs("message.sha256", stated["sha256"], digest)]
 
 
 def _test_problems(

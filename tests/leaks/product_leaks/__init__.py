@@ -6,8 +6,9 @@ from product_leaks.data import DATA
 from product_leaks.decoder import DECODER
 from product_leaks.independence import INDEPENDENCE
 from product_leaks.message import MESSAGE
+from product_leaks.prediction import PREDICTION
 from product_leaks.verification import VERIFICATION
 
 __all__ = ["CONTROLS"]
 
-CONTROLS = (*VERIFICATION, *COUNTING, *DECODER, *MESSAGE, *BOUNDS, *DATA, *INDEPENDENCE)
+CONTROLS = (*VERIFICATION, *COUNTING, *DECODER, *MESSAGE, *BOUNDS, *DATA, *INDEPENDENCE, *PREDICTION)

@@ -5,6 +5,7 @@ from product_leaks.control import Control, tests_in
 __all__ = ["COUNTING"]
 
 _COUNTING = "transferbound/risks/counting.py"
+_PASSES = "transferbound/risks/passes.py"
 _TRIAL = "transferbound/risks/trial.py"
 
 COUNTING = (
@@ -53,6 +54,14 @@ COUNTING = (
         ),
     ),
     Control(
+        name="zero-logits-are-not-compared",
+        trap="13: logits that are all zero for a row that comes alone, and others beside other rows",
+        file=_TRIAL,
+        old="torch.isfinite(moved) & torch.isfinite(size)",
+        new="torch.isfinite(moved) & (size > 0)",
+        tests=tests_in("risks/test_alone.py", "test_a_model_that_looks_at_the_rows_beside_a_row_is_refused"),
+    ),
+    Control(
         name="texts-are-padded",
         trap="13: texts of several lengths in one batch, padded to the longest",
         file="transferbound/data/batches.py",
@@ -71,7 +80,7 @@ COUNTING = (
     Control(
         name="close-calls-are-not-settled",
         trap="11: a near tie falls as the sums of one machine happen to be grouped",
-        file=_COUNTING,
+        file=_PASSES,
         old="    if len(close):",
         new="    if False:",
         tests=tests_in("risks/test_evaluate.py", "test_close_calls_are_settled_in_float64"),
@@ -80,8 +89,8 @@ COUNTING = (
         name="ties-are-right",
         trap="the count itself: a predictor without an answer is given the right one",
         file=_COUNTING,
-        old="~(margin > precision.tie * size)",
-        new="~(margin >= -precision.tie * size)",
+        old="~(margin > part * size)",
+        new="~(margin >= -part * size)",
         tests=tests_in(
             "risks/test_evaluate.py",
             "test_ties_are_errors",
@@ -101,8 +110,8 @@ COUNTING = (
         name="what-becomes-no-number-is-right",
         trap="the count itself: a close call whose logits in float64 are not numbers",
         file=_COUNTING,
-        old="~(margin > precision.tie * size)",
-        new="(margin <= precision.tie * size)",
+        old="~(margin > part * size)",
+        new="(margin <= part * size)",
         tests=tests_in("risks/test_evaluate.py", "test_a_close_call_that_turns_into_no_number_is_an_error"),
     ),
     Control(

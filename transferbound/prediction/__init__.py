@@ -1,0 +1,1 @@
+"""From a certificate to answers: the certified predictor, decoded and asked."""
