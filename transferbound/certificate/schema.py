@@ -10,7 +10,7 @@ from transferbound.certificate.content import Content
 from transferbound.errors import CertificateError
 from transferbound.risks import DEFAULT_RISK, RISKS
 
-__all__ = ["MESSAGE_FILE", "SCHEMA", "SCHEMA_VERSION", "check_content"]
+__all__ = ["MESSAGE_FILE", "SCHEMA", "SCHEMA_VERSION", "check_content", "input_columns"]
 
 MESSAGE_FILE = "offset.bin"
 
@@ -45,6 +45,21 @@ def check_content(content: Any) -> None:
             raise CertificateError(
                 f"{part}.modality is {_short(content[part]['modality'])}; it must be {' or '.join(_MODALITIES)}"
             )
+
+
+def input_columns(content: Content) -> tuple[str, ...]:
+    """The columns that the certificate's inputs were read from: one, or two for pairs of texts.
+
+    Raises:
+        CertificateError: it names none, or too many.
+    """
+    modality = content["dataset"]["modality"]
+    named = [str(name) for name in content["dataset"]["columns"].get(modality, [])]  # type: ignore[attr-defined]
+    if not 1 <= len(named) <= (2 if modality == "text" else 1):
+        raise CertificateError(
+            f"dataset.columns names {len(named)} columns of {modality}s, which nothing reads"
+        )
+    return tuple(named)
 
 
 def _check(value: Any, form: Any, path: str) -> None:

@@ -1,4 +1,4 @@
-"""The command line: ``transferbound bound | verify | card | account | plan | demo``.
+"""The command line: ``transferbound bound | verify | predict | card | account | plan | demo``.
 
 Exit codes: 0 success; 1 ``verify``: the certificate does not hold; 2 an error, or nothing could be checked;
 3 ``bound``: the certificate was written, but its bound is vacuous; 130 interrupted.
@@ -120,6 +120,72 @@ def verify(
     _tell(verdict.to_dict(), json_, quiet, verdict.text)
     if not verdict.holds:
         raise typer.Exit(1)
+
+
+@app.command()
+@guarded(_FAILED)
+def predict(
+    folder: Annotated[Path, typer.Argument(help="Folder that `transferbound bound` wrote.")],
+    inputs: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="INPUT",
+            help="Texts (two for each pair, where the certificate is of pairs); or image files, and folders of them. "
+            "-: a row a line of standard input.",
+            show_default=False,
+        ),
+    ] = None,
+    file: Annotated[
+        Path | None,
+        typer.Option(
+            help="A row a line: a text, the path of an image, or JSON lines with the certificate's column names."
+        ),
+    ] = None,
+    prior: Annotated[
+        str | None, typer.Option(help="Where the checkpoint is now, if not under its recorded name.")
+    ] = None,
+    reference: Annotated[
+        str | None, typer.Option(help="Where the reference inputs are now, if any of your own are recorded.")
+    ] = None,
+    batch_size: Annotated[int, typer.Option(help="Rows at a time; does not change the labels.")] = 250,
+    device: Annotated[
+        str | None, typer.Option(help="cpu, cuda, cuda:1, ... Default: a GPU where there is one.")
+    ] = None,
+    json_: Annotated[
+        bool, typer.Option("--json", help="Print JSON lines: input, label, label_id, score, scores.")
+    ] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar and no notes.")] = False,
+) -> None:
+    """Use a certified model: print the label and score of each input, a line each.
+
+    The answers are those that the certificate is about. Checkpoint and reference inputs must have its fingerprints,
+    but nothing is counted anew: run `transferbound verify` on a certificate that you have from others. Scores are the
+    softmax of the logits, and no statement of the certificate; "(no answer)" is a tie, which it counts as an error.
+
+    Examples:
+
+    \b
+      transferbound predict reviews "a moving film" "two hours too long"
+      transferbound predict reviews --file texts.txt --json > answers.jsonl
+      grep -h . *.txt | transferbound predict reviews -
+      transferbound predict digits scans/ one-more.png
+      transferbound predict reviews -- "-3 out of 10"      after --, nothing is an option
+
+    Exit code 0: done; 2: an error, and one line that says what is wrong.
+    """
+    from transferbound.cli.predict import run_predict
+
+    run_predict(
+        folder,
+        inputs or [],
+        file,
+        prior=prior,
+        reference=reference,
+        device=device,
+        batch_size=batch_size,
+        as_json=json_,
+        quiet=quiet,
+    )
 
 
 @app.command()

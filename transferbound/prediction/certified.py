@@ -15,7 +15,7 @@ from transferbound.priors.reference import Reference
 from transferbound.verification.compare import compare, differs
 from transferbound.verification.recorded import Places, load_own_reference, load_prior, message_problems
 
-__all__ = ["certified_predictor", "input_columns"]
+__all__ = ["certified_predictor"]
 
 
 def certified_predictor(
@@ -55,21 +55,6 @@ def certified_predictor(
     )
     _check_decoder(content, decoded)
     return decoded
-
-
-def input_columns(content: Content) -> tuple[str, ...]:
-    """The columns that the certificate's inputs were read from: one, or two for pairs of texts.
-
-    Raises:
-        CertificateError: it names none, or too many.
-    """
-    modality = content["dataset"]["modality"]
-    named = [str(name) for name in content["dataset"]["columns"].get(modality, [])]  # type: ignore[attr-defined]
-    if not 1 <= len(named) <= (2 if modality == "text" else 1):
-        raise CertificateError(
-            f"dataset.columns names {len(named)} columns of {modality}s, which nothing reads"
-        )
-    return tuple(named)
 
 
 def _found(

@@ -16,11 +16,12 @@ from scipy.special import softmax
 from tqdm import tqdm
 
 from transferbound.certificate.certificate import Certificate
+from transferbound.certificate.schema import input_columns
 from transferbound.data.batches import LARGE_BATCH
 from transferbound.data.encode import encode_in_memory
 from transferbound.data.inputs import Inputs, each_input
 from transferbound.errors import ArgumentError
-from transferbound.prediction.certified import certified_predictor, input_columns
+from transferbound.prediction.certified import certified_predictor
 from transferbound.priors import ImagePreprocessing
 from transferbound.risks.answers import NO_ANSWER, Answers, answers_of
 
