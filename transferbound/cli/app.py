@@ -156,7 +156,7 @@ def predict(
     ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar and no notes.")] = False,
 ) -> None:
-    """Use a certified model: print the label and score of each input, a line each.
+    """Use a certified model: a label and a score for each input.
 
     The answers are those that the certificate is about. Checkpoint and reference inputs must have its fingerprints,
     but nothing is counted anew: run `transferbound verify` on a certificate that you have from others. Scores are the

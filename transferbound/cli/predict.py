@@ -47,7 +47,8 @@ def run_predict(
     """Prints what the certified predictor answers; see the command's help.
 
     Raises:
-        TransferboundError: nothing is asked, or what is asked or named cannot be read; rows before it are printed.
+        TransferboundError: nothing is asked, or what is asked or named cannot be read. By then up to ``_PIECE`` rows
+            before it are not printed.
     """
     if batch_size < 1:
         raise ArgumentError(f"batch_size is {batch_size}; it must be at least 1")
@@ -63,12 +64,12 @@ def run_predict(
 
     predictor = Predictor.from_pretrained(folder, prior=prior, reference=reference, device=device)
     wide = min(_MOST_LABEL, max(len(printable(name)) for name in predictor.class_names))
+    line = _as_json if as_json else partial(_as_text, wide=wide, whole=modality == "image")
     with _pipe_may_close(), tqdm(desc="predicting", unit="row", disable=quiet, leave=False) as bar:
         while some := list(islice(rows, _PIECE)):
             found = predictor.predict([row.given for row in some], batch_size=batch_size)
             bar.clear()
             for row, prediction in zip(some, found, strict=True):
-                line = _as_json if as_json else partial(_as_text, wide=wide, whole=modality == "image")
                 print(line(row, prediction))
             sys.stdout.flush()
             bar.update(len(some))
@@ -104,9 +105,8 @@ def _pipe_may_close() -> Iterator[None]:
     try:
         yield
     except BrokenPipeError:
+        # What is still to be written when the process ends goes nowhere.
         nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(
-            nowhere, sys.stdout.fileno()
-        )  # what is still to be written, at the exit of the process, goes there
+        os.dup2(nowhere, sys.stdout.fileno())
         os.close(nowhere)
         raise typer.Exit(_PIPE_CLOSED) from None
