@@ -349,7 +349,7 @@ def test_help_names_every_command_in_one_line(monkeypatch: pytest.MonkeyPatch) -
     assert result.exit_code == 0
     listed = result.output.split("Commands:\n")[1]
     names = re.findall(r"^  (\w+) ", listed, re.MULTILINE)
-    assert {"bound", "verify", "card", "plan", "demo"} <= set(names)
+    assert {"bound", "verify", "predict", "card", "plan", "demo"} <= set(names)
     assert "..." not in listed
     for name in names:
         told = CliRunner().invoke(app, [name, "--help"])

@@ -415,7 +415,7 @@ def test_paths_that_hold_no_data_set(what: str, tmp_path: Path) -> None:
         path.mkdir()
         if what == "broken-disk":
             (path / "dataset_dict.json").write_text("{")
-    with pytest.raises(DataError, match=r"is a file|cannot be read|unknown data set"):
+    with pytest.raises(DataError, match=r"is a file of a kind|cannot be read|unknown data set"):
         LabelledData.load(str(path))
 
 

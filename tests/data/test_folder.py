@@ -13,7 +13,7 @@ from typing import Any
 import datasets
 import numpy as np
 import pytest
-from conftest import save_rows, text_rows
+from conftest import image_rows, save_rows, text_rows
 from PIL import Image
 
 from transferbound.data import _source
@@ -21,6 +21,7 @@ from transferbound.data._folder import FilesLeftOut
 from transferbound.data.examples import Examples
 from transferbound.data.labelled import LabelledData
 from transferbound.errors import DataError
+from transferbound.independence.names import names_of_data
 
 FORMATS = sorted(module.name for module in pkgutil.iter_modules(datasets.packaged_modules.__path__))
 
@@ -188,3 +189,128 @@ def test_the_builder_is_looked_at_before_it_reads(tmp_path: Path, monkeypatch: p
     with pytest.raises(DataError, match="another place"):
         LabelledData.load(str(folder))
     assert len(read) == 1
+
+
+# One file ------------------------------------------------------------------------------------------------
+
+
+def write_rows(path: Path, rows: dict[str, Any]) -> Path:
+    names = datasets.ClassLabel(names=["class0", "class1"])
+    features = datasets.Features({"text": datasets.Value("string"), "label": names})
+    table = datasets.Dataset.from_dict(rows, features=features)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.suffix in (".csv", ".tsv"):
+        table.to_csv(path, sep="\t" if path.suffix == ".tsv" else ",")
+    elif path.suffix == ".parquet":
+        table.to_parquet(path)
+    else:
+        table.to_json(path)
+    return path
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "train.csv",
+        "x.parquet",
+        "rows.TSV",
+        "a.json",
+        "a.jsonl",
+        "a.ndjson",
+        "test.csv",
+        "t[x]*/tr?in.csv",
+        "csv.csv",
+    ],
+)
+def test_a_file_is_a_data_set(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever its name; and nothing that lies beside it."""
+    rows = text_rows(30)
+    path = tmp_path / "d" / name
+    write_rows(path.with_suffix(path.suffix.lower()), rows).rename(path)
+    save_rows(tmp_path / "d", text_rows(50))
+    (tmp_path / "d" / "train.pkl").write_bytes(b"x")
+    monkeypatch.chdir(tmp_path)
+    for asked in (f"d/{name}", str(path)):
+        data = LabelledData.load(asked, num_classes=2)
+        assert [row[0] for row in data.text_rows()] == rows["text"]
+        assert (data.labels.tolist(), data.split, data.files_left_out) == (rows["label"], "train", None)
+        assert data.name == asked
+    assert data.fingerprint == LabelledData.load(str(save_rows(tmp_path / "whole", rows))).fingerprint
+    assert LabelledData.load(asked, split="train[10:]", num_classes=2).n == 20
+    assert Examples.open(asked).n == 30
+    with pytest.raises(DataError, match="test"):
+        LabelledData.load(asked, split="test", num_classes=2)
+
+
+def test_classes_that_a_parquet_file_declares(tmp_path: Path) -> None:
+    data = LabelledData.load(str(write_rows(tmp_path / "x.parquet", text_rows())))
+    assert (data.class_names, data.classes_from) == (("class0", "class1"), "features")
+
+
+def test_images_in_a_file(tmp_path: Path) -> None:
+    folder = save_rows(tmp_path / "d", image_rows(6))
+    file = next((folder / "data").iterdir())
+    data, whole = LabelledData.load(str(file)), LabelledData.load(str(folder))
+    assert data.fingerprint == whole.fingerprint
+
+
+@pytest.mark.parametrize("name", ["rows.xlsx", "rows", "rows.csv.gz", "model.safetensors", "rows.py"])
+def test_files_of_other_kinds(name: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_bytes(b"text,label\na,0\nb,1\n")
+    with pytest.raises(DataError, match=r"is a file of a kind that is not read; .* ends in \.arrow, \.csv"):
+        LabelledData.load(str(tmp_path / name))
+
+
+@pytest.mark.parametrize("name", ["train.pkl", "train.pickle.gz"])
+def test_a_pickle_is_no_data_set(name: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_bytes(pickle.dumps({"text": ["a"], "label": [0]}))
+    with pytest.raises(DataError, match="is a pickle, which runs code"):
+        LabelledData.load(str(tmp_path / name))
+
+
+@pytest.mark.parametrize(
+    ("content", "how", "message"),
+    [
+        (b"", {}, "cannot be read"),
+        (b"text,label\n", {}, "is empty"),
+        (b"text,label\na,0\nb,1\n", {}, "say how many there are with num_classes"),
+        (b"text,label\na,0\nb,1\n", {"config": "sst2"}, "configuration sst2 .* is a file; leave it out"),
+        (b"text,label\na,0\nb,1\n", {"revision": "main"}, "revision main was given"),
+        (b"\xff\xfe\x00\x01" * 20, {}, "cannot be read"),
+    ],
+)
+def test_files_that_hold_no_rows(content: bytes, how: dict[str, str], message: str, tmp_path: Path) -> None:
+    (tmp_path / "train.csv").write_bytes(content)
+    with pytest.raises(DataError, match=message):
+        LabelledData.load(str(tmp_path / "train.csv"), **how)
+
+
+def test_a_certificate_of_a_file_verifies_here_and_elsewhere(tmp_path: Path, tiny_bert: Path) -> None:
+    from stated import stated
+
+    from transferbound import Prior, verify
+    from transferbound.message import Header
+
+    path = write_rows(tmp_path / "reviews" / "train.parquet", text_rows(30))
+    data = LabelledData.load(str(path))
+    header = Header("film", 12, head_seed=5)
+    out = stated(Prior.from_pretrained(str(tiny_bert)), data, tmp_path / "out", header, np.arange(12) % 3 - 1)
+    assert verify(out).problems == ()
+    moved = path.rename(tmp_path / "moved.parquet")
+    save_rows(tmp_path / "folder", text_rows(30))
+    for place in (moved, tmp_path / "folder"):
+        assert verify(out, dataset=str(place)).problems == ()
+
+
+@pytest.mark.parametrize(
+    ("name", "found"),
+    [
+        ("mnist/train.csv", {"mnist"}),
+        ("/data/sst2/test.jsonl", {"sst2"}),
+        ("cola.parquet", {"cola"}),
+        ("train.csv", set()),
+        ("my/own_reviews.csv", {"ownreviews"}),
+    ],
+)
+def test_names_of_files(name: str, found: set[str]) -> None:
+    assert names_of_data(name, None) == found

@@ -40,7 +40,8 @@ class BoundRequest:
     )
     dataset: str = field(
         metadata={
-            "help": "Data set: a Hub id, or a folder that datasets.load_dataset reads.",
+            "help": "Data set: a Hub id, a folder that datasets.load_dataset reads, or a file of rows (csv, tsv, json, "
+            "jsonl, parquet, arrow).",
             "group": _FIRST,
         }
     )

@@ -1,4 +1,4 @@
-"""What may be read as a data set, and the files of a local folder that are in none of its splits."""
+"""What may be read as a data set: a folder, a file; and the files of a folder that are in none of its splits."""
 
 from __future__ import annotations
 
@@ -15,7 +15,15 @@ from datasets.packaged_modules.imagefolder.imagefolder import ImageFolder
 
 from transferbound.errors import DataError
 
-__all__ = ["FilesLeftOut", "check_builder", "check_name", "files_left_out", "local_folder"]
+__all__ = [
+    "FilesLeftOut",
+    "LocalFile",
+    "check_builder",
+    "check_name",
+    "files_left_out",
+    "local_file",
+    "local_folder",
+]
 
 _HUB_ID = re.compile(r"[\w.-]+(/[\w.-]+)?", re.ASCII)
 _BUILDERS = frozenset(module.name for module in pkgutil.iter_modules(datasets.packaged_modules.__path__))
@@ -31,6 +39,7 @@ _TABLES = {
     "webdataset": {".tar"},
     "xml": {".xml"},
 }
+_FILES = ("csv", "json", "parquet", "arrow", "text")  # of these one file alone is a data set, too
 # What lies beside data for other reasons too counts only where the data is of that kind.
 _ALWAYS_DATA = {".csv", ".tsv", ".jsonl", ".ndjson", ".parquet", ".arrow"}
 _ABOUT = {"dataset_info.json", "dataset_infos.json", "dataset_dict.json", "state.json"}
@@ -46,18 +55,53 @@ class FilesLeftOut:
     left_out: int
 
 
+@dataclass(frozen=True)
+class LocalFile:
+    """A file of rows: its resolved path, and the format and options that ``datasets`` reads it by."""
+
+    path: Path
+    kind: str
+    options: dict[str, str]
+
+
+def local_file(name: str) -> LocalFile | None:
+    """The file of rows that ``name`` means, or None where it is no file.
+
+    Raises:
+        DataError: a file of another kind.
+    """
+    try:
+        path = Path(name).expanduser()
+        if not path.is_file():
+            return None
+        path = path.resolve()
+    except (OSError, RuntimeError, ValueError) as error:
+        raise DataError(f"the data set {name[:200]} cannot be found: {error}") from error
+    if path.name.lower().endswith(_PICKLES):
+        raise DataError(
+            f"the data set {name} is a pickle, which runs code when it is read; write the rows as parquet"
+        )
+    kind = next((kind for kind in _FILES if path.suffix.lower() in _TABLES[kind]), None)
+    if kind is None:
+        known = ", ".join(sorted(suffix for kind in _FILES for suffix in _TABLES[kind]))
+        raise DataError(
+            f"the data set {name} is a file of a kind that is not read; give a folder, or a file that ends in {known}"
+        )
+    return LocalFile(path, kind, {"sep": "\t"} if path.suffix.lower() == ".tsv" else {})
+
+
 def local_folder(name: str) -> Path | None:
     """The folder that ``name`` means, by its resolved path, or None where it is no folder.
 
     ``datasets`` would take ``parquet`` or ``imagefolder`` for a format, and read all that lies beside that folder.
 
     Raises:
-        DataError: a file, or a folder with pickles in it.
+        DataError: what is no folder and no regular file, or a folder with pickles in it.
     """
     try:
         path = Path(name).expanduser()
         if path.exists() and not path.is_dir():
-            raise DataError(f"the data set {name} is a file; give the folder that holds it")
+            raise DataError(f"the data set {name} is a pipe or device; give a folder or a file")
         if not path.is_dir():
             return None
         folder = path.resolve()

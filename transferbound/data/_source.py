@@ -1,5 +1,5 @@
-"""Opening a split of a data set, or slices of it: Hub id, folder that ``load_dataset`` reads, or ``save_to_disk``
-folder."""
+"""Opening a split of a data set, or slices of it: Hub id, folder that ``load_dataset`` reads, ``save_to_disk`` folder,
+or one file of rows."""
 
 from __future__ import annotations
 
@@ -17,7 +17,15 @@ from huggingface_hub import constants, snapshot_download
 from huggingface_hub.errors import HFValidationError
 from huggingface_hub.file_download import repo_folder_name
 
-from transferbound.data._folder import FilesLeftOut, check_builder, check_name, files_left_out, local_folder
+from transferbound.data._folder import (
+    FilesLeftOut,
+    LocalFile,
+    check_builder,
+    check_name,
+    files_left_out,
+    local_file,
+    local_folder,
+)
 from transferbound.data._slices import RowRange, base_splits, row_ranges
 from transferbound.errors import DataError
 
@@ -28,6 +36,7 @@ _COMMIT = re.compile(r"^[0-9a-f]{40}$")
 _SHARD = re.compile(r"^(?P<stem>.+)-(?P<index>\d+)-of-(?P<total>\d+)")
 _MAX_SHARDS = 10_000
 _NEEDS = "a bound needs examples"
+_ONLY_CONFIG = "default"  # as ``datasets`` calls it where nobody has named any
 _EMPTY = "corresponds to no data"
 _ABSENT = (datasets.exceptions.DatasetNotFoundError, FileNotFoundError, ConnectionError)
 _UNREADABLE = (datasets.exceptions.DatasetsError, OSError, ValueError, KeyError, RuntimeError)
@@ -66,15 +75,18 @@ def open_split(name: str, *, config: str | None, split: str, revision: str | Non
         DataError: unknown data set, configuration or split; slices that overlap; no rows.
     """
     if not name.strip():
-        raise DataError("the data set's name is empty; give a Hub id or a local folder")
-    folder = local_folder(name)
-    if folder is None:
-        check_name(name)
-        opened = _from_hub(name, config, revision, split)
-    elif revision is not None:
+        raise DataError("the data set's name is empty; give a Hub id, a folder or a file")
+    file = local_file(name)
+    folder = None if file is not None else local_folder(name)
+    if revision is not None and (file or folder) is not None:
         raise DataError(
             f"revision {revision} was given, but the data set {name} is a local path; leave it out"
         )
+    if file is not None:
+        opened = _from_file(name, file, config, split)
+    elif folder is None:
+        check_name(name)
+        opened = _from_hub(name, config, revision, split)
     elif (folder / "dataset_dict.json").is_file() or (folder / "state.json").is_file():
         opened = _Opened(_from_disk(folder, name), None, None, (folder,), None)
     else:
@@ -115,6 +127,21 @@ def _from_folder(name: str, folder: Path, config: str | None, split: str) -> _Op
     return _Opened(splits, _config_of(splits, config), None, (folder,), left_out)
 
 
+def _from_file(name: str, file: LocalFile, config: str | None, split: str) -> _Opened:
+    """Its rows are the split train."""
+    if config not in (None, _ONLY_CONFIG):
+        raise DataError(
+            f"the configuration {config} was named, but the data set {name} is a file; leave it out"
+        )
+    place = file.path.parent
+    files = {"data_files": {"train": [escape(str(file.path))]}, **file.options}
+    try:
+        _, splits = _load(file.kind, name, place, None, None, split, **files)
+    except (*_ABSENT, *_UNREADABLE) as error:
+        raise _unreadable(name, split, error) from error
+    return _Opened(splits, _ONLY_CONFIG, None, (place,), None)
+
+
 def _from_hub(name: str, config: str | None, revision: str | None, split: str) -> _Opened:
     try:
         _, splits = _load(name, name, None, config, revision, split)
@@ -150,11 +177,17 @@ def _config_of(splits: dict[str, Any], config: str | None) -> str | None:
 
 
 def _load(
-    target: str, name: str, folder: Path | None, config: str | None, revision: str | None, split: str
+    target: str,
+    name: str,
+    folder: Path | None,
+    config: str | None,
+    revision: str | None,
+    split: str,
+    **how: Any,
 ) -> tuple[Any, dict[str, Any]]:
     """What reads ``target``, looked at before it reads, and the splits."""
     with _quiet():
-        builder = datasets.load_dataset_builder(target, config, revision=revision)
+        builder = datasets.load_dataset_builder(target, config, revision=revision, **how)
         check_builder(builder, name, folder)
         builder.download_and_prepare()
         try:

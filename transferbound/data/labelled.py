@@ -52,7 +52,8 @@ class LabelledData(Examples):
     ) -> LabelledData:
         """Load one split, or slices as in ``train[:50%]``, by ``datasets.load_dataset``.
 
-        ``name`` is a Hub id, a folder that ``load_dataset`` reads, or one that ``save_to_disk`` wrote.
+        ``name`` is a Hub id, a folder that ``load_dataset`` reads, one that ``save_to_disk`` wrote, or a file of rows
+        (csv, tsv, json, jsonl, parquet, arrow), which is the split ``train``.
         Columns that are not named are found where there is only one candidate. The number of classes comes
         from the declared features; a label column of bare integers wants ``num_classes``, because a number
         read off the training labels would be a choice made with the data in view.

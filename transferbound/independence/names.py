@@ -94,6 +94,7 @@ _RELATED = [
 # Words that say nothing about which data set is meant.
 _EMPTY = {"data", "dataset", "datasets", "train", "training", "test", "default", "main", "plain", "text"}
 _EMPTY |= {"texts", "image", "images", "folder", "model", "models", "checkpoint", "base", "small", "large"}
+_ROW_FILES = {".csv", ".tsv", ".json", ".jsonl", ".ndjson", ".parquet", ".arrow", ".txt"}
 _LONGEST = 4
 _SAME, _WORDS = "which is", "which has the words of"
 
@@ -114,12 +115,16 @@ class Match:
 
 
 def names_of_data(name: str, config: str | None) -> set[str]:
-    """Canonical names of a data set from its id or folder, configuration, and card title."""
+    """Canonical names of a data set from its id, folder or file, configuration, and card title."""
     last = _last_part(name)
     texts = [last]
+    path = Path(name).expanduser()
+    if path.suffix.lower() in _ROW_FILES:  # of train.csv the folder tells more
+        texts = [path.stem, path.parent.name]
+        last = path.parent.name if _compress(path.stem) in _EMPTY else path.stem
+        path = path.parent if path.is_file() else path
     if config and config not in ("default", "plain_text"):
         texts.append(config)
-    path = Path(name).expanduser()
     if path.is_dir():
         texts += _card_names(path / "README.md")
     elif "/" in name:

@@ -121,8 +121,8 @@ def _load_split(content: Content, elsewhere: str | None, split: str) -> Labelled
     try:
         found = _load(content, elsewhere, split, config, None)
     except DataError:
-        # A local folder may hold that one configuration alone, and know nothing of its name on the Hub.
-        if config is None or not Path(elsewhere).is_dir():
+        # A local folder or file may hold that one configuration alone, and know nothing of its name on the Hub.
+        if config is None or not Path(elsewhere).exists():
             raise
         found = _load(content, elsewhere, split, None, None)
     return found.under_name(stated["id"], config=config, revision=stated["revision"])
