@@ -67,3 +67,14 @@ def test_files_are_short(path: Path) -> None:
 def test_the_bounds_import_without_torch() -> None:
     code = "import transferbound.bounds, sys; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_public_names_are_found_on_first_use() -> None:
+    assert {"Predictor", "Prediction", "Prior", "Certificate", "certify", "verify"} <= set(
+        transferbound.__all__
+    )
+    for name in transferbound.__all__:
+        assert getattr(transferbound, name) is not None
+        assert name in dir(transferbound)
+    with pytest.raises(AttributeError, match="no attribute 'Predicter'"):
+        transferbound.Predicter  # noqa: B018
