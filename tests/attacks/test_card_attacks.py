@@ -320,6 +320,7 @@ EDITS: dict[str, Callable[[str], str]] = {
     "metadata after a blank": lambda t: "\n" + t,
     "metadata after a mark": lambda t: "\ufeff" + t,
     "no metadata": lambda t: t.partition("\n---\n\n")[2],
+    "metadata with a letter of no width": sub("split: train", "split\u200btrain"),
     "metadata as a list": lambda t: "---\n- a\n---\n\n" + t.partition("\n---\n\n")[2],
     "deep metadata": lambda t: t.replace("---\n", f"---\nwidget: {'[' * 200 + ']' * 200}\n", 1),
     "deeper metadata": lambda t: t.replace("---\n", f"---\nwidget: {'[' * 30000}\n", 1),

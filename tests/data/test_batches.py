@@ -23,6 +23,20 @@ class Rows(EncodedData):
         raise NotImplementedError
 
 
+def pictures(n: int, side: int) -> Rows:
+    rows = Rows(n, None)
+    rows.side = side
+    return rows
+
+
+@pytest.mark.parametrize(("side", "most"), [(32, 64), (256, 64), (512, 16), (1024, 4)])
+def test_large_pictures_come_few_at_a_time(side: int, most: int) -> None:
+    rows = pictures(100, side)
+    batches = list(evaluation_batches(rows, evaluation_order(rows), 250, CPU))
+    assert max(map(len, batches)) == most
+    assert np.concatenate(batches).tolist() == list(range(100))
+
+
 def texts(n: int, longest: int) -> Rows:
     return Rows(n, np.random.default_rng(0).integers(1, longest + 1, n))
 

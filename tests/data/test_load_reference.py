@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import hashlib
+import weakref
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 from conftest import image_rows, save_rows, text_rows
+from PIL import Image
 
+from transferbound import LabelledData
 from transferbound.data import Examples, reference
 from transferbound.data.reference import load_reference
 from transferbound.errors import DataError
+from transferbound.independence import reference_overlap
+from transferbound.priors.reference import reference as priors_reference
 from transferbound.priors.reference import row_content
 
 
@@ -62,6 +68,35 @@ def test_rows_are_hashed_as_those_of_a_data_set(tmp_path: Path, kind: str) -> No
     folder = str(save_rows(tmp_path / kind, text_rows(6) if kind == "text" else image_rows(6)))
     mine = [hashlib.sha256(row_content(row)).digest() for row in load_reference(folder, modality=kind).rows]
     assert mine == [row.tobytes() for row in Examples.open(folder).row_hashes]
+
+
+def test_large_pictures_are_not_held_all_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each use makes them anew; what is found is the same."""
+    folder = str(save_rows(tmp_path / "pictures", image_rows(40)))
+    data = LabelledData.load(folder)
+
+    def found() -> tuple[object, ...]:
+        loaded = load_reference(folder, modality="image")
+        overlap = reference_overlap(loaded, data, override=True)
+        return loaded.fingerprint, loaded.n, overlap, [row_content(row) for row in loaded.each()]
+
+    kept = found()
+    given: list[weakref.ref[Image.Image]] = []
+    most = 0
+    original = Examples.images
+
+    def counted(self: Examples, rows: np.ndarray | None = None) -> Iterator[Image.Image]:
+        nonlocal most
+        for image in original(self, rows):
+            given.append(weakref.ref(image))
+            yield image
+            del image
+            most = max(most, sum(one() is not None for one in given))
+
+    monkeypatch.setattr(priors_reference, "_MOST_KEPT", 1000)
+    monkeypatch.setattr(Examples, "images", counted)
+    assert found() == kept
+    assert most < 12
 
 
 def test_rows_of_another_kind_are_refused(tmp_path: Path) -> None:

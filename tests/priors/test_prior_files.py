@@ -201,3 +201,28 @@ def test_no_kernel_is_fetched(key: str, tiny_bert: Path, tmp_path: Path) -> None
     folder = edit(copied(tiny_bert, tmp_path / "prior"), "config.json", **{key: "kernels-community/evil"})
     network = Prior.from_pretrained(str(folder)).build(2).network
     assert network.config._attn_implementation in ("eager", "sdpa")
+
+
+@pytest.mark.parametrize("side", [1025, 4096, 100_000])
+def test_no_picture_is_made_larger_than_any_network_reads(
+    tiny_timm: Path, tiny_vit_classifier: Path, tmp_path: Path, side: int
+) -> None:
+    """By a message, or by the checkpoint's own config: what is asked for is memory alone."""
+    for prior in (Prior.from_pretrained(str(tiny_timm)), Prior.from_pretrained(str(tiny_vit_classifier))):
+        with pytest.raises(PriorError, match=f"input size {side} is out of range"):
+            prior.preprocessing(side)
+    made = Path(shutil.copytree(tiny_vit_classifier, tmp_path / "vit"))
+    config = json.loads((made / "preprocessor_config.json").read_text())
+    for sizes in ({"height": side, "width": side}, {"shortest_edge": side}):
+        (made / "preprocessor_config.json").write_text(json.dumps(config | {"size": sizes}))
+        with pytest.raises(PriorError, match=f"input size {side} is out of range"):
+            Prior.from_pretrained(str(made)).preprocessing()
+
+
+def test_no_picture_is_made_large_to_be_cut(tiny_timm: Path, tmp_path: Path) -> None:
+    made = Path(shutil.copytree(tiny_timm, tmp_path / "timm"))
+    config = json.loads((made / "config.json").read_text())
+    config["pretrained_cfg"]["crop_pct"] = 1e-4
+    (made / "config.json").write_text(json.dumps(config))
+    with pytest.raises(PriorError, match=r"0.0001 of an image's side"):
+        Prior.from_pretrained(str(made)).preprocessing()

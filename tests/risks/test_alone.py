@@ -45,6 +45,8 @@ class Texts(nn.Module):
             flat = hidden.flatten(0, 1)
             hidden = torch.cat([flat[:300], 0 * flat[300:]]).view_as(hidden)
         pooled = hidden.mean(1)  # blind to the mask: padding counts
+        if self.companions == "nothing":  # alone, it has no answer that could be compared
+            pooled = pooled + (torch.nan if len(pooled) == 1 else 0) + pooled.mean(0)
         if self.companions == "mean":
             pooled = pooled - pooled.mean(0)
         if self.companions == "centred":  # alone, all its logits are zero
@@ -99,7 +101,7 @@ def test_padding_moves_no_count(companions: str, texts: EncodedTexts) -> None:
     assert count_errors(module, texts, seed=3).wrong.tolist() == reference
 
 
-@pytest.mark.parametrize("companions", ["mean", "centred", "capacity", "rare"])
+@pytest.mark.parametrize("companions", ["mean", "centred", "capacity", "rare", "nothing"])
 def test_a_model_that_looks_at_the_rows_beside_a_row_is_refused(companions: str, texts: EncodedTexts) -> None:
     with pytest.raises(PriorError, match="the answers of Texts for a row move with the rows beside it"):
         count_errors(Texts(companions), texts)

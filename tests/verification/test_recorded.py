@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from short_certificates import of_texts
 from spine_fixtures import QUICK, assigned, image_certificate, save_calibrated, world
 
 from transferbound import LabelledData, Prior, certify, verify
@@ -141,3 +142,15 @@ def test_a_checkpoint_beside_the_certificate_is_found(tmp_path: Path) -> None:
     shutil.rmtree(tmp_path / "out" / "prior")
     save_calibrated(tmp_path / "out" / "prior", seed=2)
     assert verify(tmp_path / "out").problems[0].startswith("prior.sha256 is stated as")
+
+
+def test_reference_inputs_from_another_place_are_noted(tiny_bert: Path, tmp_path: Path) -> None:
+    case = of_texts(tiny_bert)
+    assert case.reference is not None
+    assert verify(case.folder).notes == ()
+    shutil.copytree(case.reference.reference.name, tmp_path / "others")
+    verdict = verify(case.folder, reference=str(tmp_path / "others"))
+    assert verdict.holds, verdict.problems
+    assert [note.split(";")[0] for note in verdict.notes] == [
+        "the reference inputs were read from another place"
+    ]

@@ -175,7 +175,7 @@ def _decoder(
         content |= {"features": header.features, "features_of": str(choice), "components": header.components}
         if header.components:
             used = reference_of(prior, header.features, None if reference is None else reference.reference)
-            content["reference"] = {"id": used.name, "sha256": used.fingerprint, "rows": len(used.rows)}
+            content["reference"] = {"id": used.name, "sha256": used.fingerprint, "rows": used.n}
             if reference is not None:
                 content["reference"] |= {"split": reference.split, "overlap": reference.overlap}
     return content

@@ -12,6 +12,7 @@ import numpy.typing as npt
 import torch
 
 from transferbound.data.encoded import EncodedData
+from transferbound.priors import images_at_once
 
 __all__ = ["LARGE_BATCH", "composition", "epoch_batches", "evaluation_batches", "evaluation_order"]
 
@@ -21,7 +22,6 @@ LARGE_BATCH = 250
 _POOL = 50  # batches whose rows are sorted by length together
 # On a CPU larger batches leave its caches: MiniLM takes up to 2.5 times as long, EfficientNet-Lite0 1.3 times.
 _CPU_TOKENS = 512
-_CPU_IMAGES = 64
 
 
 def epoch_batches(data: EncodedData, batch_size: int, seed: int, epoch: int) -> list[npt.NDArray[np.int64]]:
@@ -72,7 +72,9 @@ def evaluation_batches(
         rows: row numbers in any order; texts of one length keep it among themselves, the longest go first.
     """
     if data.lengths is None:
-        yield from _pieces(rows, min(batch_size, _CPU_IMAGES) if device.type == "cpu" else batch_size)
+        yield from _pieces(
+            rows, min(batch_size, images_at_once(data.side)) if device.type == "cpu" else batch_size
+        )
         return
     lengths = data.lengths[rows]
     together = np.argsort(-lengths, kind="stable")

@@ -20,9 +20,11 @@ class EncodedData(ABC):
         n: number of rows.
         labels: torch int64 [n].
         lengths: int64 [n], tokens in each row; None for images.
+        side: of images, in pixels; 0 where it does not matter.
     """
 
     lengths: np.ndarray | None = None
+    side: int = 0
 
     def __init__(self, labels: np.ndarray) -> None:
         self.labels = torch.from_numpy(np.array(labels, dtype=np.int64))
@@ -56,6 +58,7 @@ class EncodedImages(EncodedData):
     def __init__(self, pixels: np.ndarray, labels: np.ndarray, preprocessing: ImagePreprocessing) -> None:
         super().__init__(labels)
         self.pixels = pixels
+        self.side = preprocessing.input_size
         self._channels = preprocessing.channels
         self._scale = preprocessing.scale
         self._mean = torch.tensor(preprocessing.mean, dtype=torch.float32).view(1, -1, 1, 1)

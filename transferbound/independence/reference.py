@@ -83,16 +83,20 @@ class _ReferenceRows:
 
     @property
     def n(self) -> int:
-        return len(self.reference.rows)
+        return self.reference.n
 
     @property
     def row_hashes(self) -> np.ndarray:
         """uint8 [n, 32], as :class:`transferbound.data.Examples` has them."""
-        digests = [hashlib.sha256(row_content(row)).digest() for row in self.reference.rows]
+        digests = [hashlib.sha256(row_content(row)).digest() for row in self.reference.each()]
         return np.frombuffer(b"".join(digests), dtype=np.uint8).reshape(-1, 32)
 
     def text_rows(self) -> Iterator[tuple[str, ...]]:
-        yield from ((row,) if isinstance(row, str) else row for row in self.reference.rows)
+        yield from ((row,) if isinstance(row, str) else row for row in self.reference.each())
 
     def images(self, rows: np.ndarray | None = None) -> Iterator[Image.Image]:
-        yield from (self.reference.rows[row] for row in (range(self.n) if rows is None else rows))
+        """Those of ``rows``, in rising order, or all."""
+        wanted = None if rows is None else {int(row) for row in rows}
+        yield from (
+            row for place, row in enumerate(self.reference.each()) if wanted is None or place in wanted
+        )

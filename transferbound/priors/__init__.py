@@ -5,7 +5,12 @@ checks that every tensor of it is used or known to be a discarded head, and give
 every weight is a function of the checkpoint alone.
 """
 
-from transferbound.priors.backends.preprocessing import ImagePreprocessing, Preprocessing, TextPreprocessing
+from transferbound.priors.backends.preprocessing import (
+    ImagePreprocessing,
+    Preprocessing,
+    TextPreprocessing,
+    images_at_once,
+)
 from transferbound.priors.components import principal
 from transferbound.priors.fixed_map import export_fixed
 from transferbound.priors.prior import Prior
@@ -18,5 +23,6 @@ __all__ = [
     "TextPreprocessing",
     "export_fixed",
     "export_random",
+    "images_at_once",
     "principal",
 ]

@@ -44,7 +44,9 @@ def check_card(folder: Path, certificate: Certificate) -> list[str]:
         head, body = _parts(text.replace("\r\n", "\n").replace("\r", "\n"))
         stated = parse_metadata(head)
     except (CertificateError, ValueError) as error:
-        return [f"{CARD_FILE} cannot be read as a model card: {' '.join(str(error).split())[:200]}"]
+        return [
+            f"{CARD_FILE} cannot be read as a model card: {printable(' '.join(str(error).split()))[:200]}"
+        ]
     ours = parse_metadata(card_metadata(certificate.content).to_yaml())
     own = "\n" + card_text(certificate)
     problems = _metadata_problems(stated, ours)

@@ -83,12 +83,10 @@ def try_rows_alone(
             ) from error
         size = alone.abs().amax(1)
         counted = logits_of(module, data, rows).to(alone)[torch.from_numpy(at)]
-        off = _largest(counted - alone, size)
+        off = _largest(counted, alone, size)
         # Part of the batch is enough, unless float32 leaves a doubt: capacities are those of whole batches.
         among = logits_of(exact, data, rows if off > CLOSE_CALL else rows[at], wide=True)
-        tie = max(
-            tie, _largest((among[torch.from_numpy(at)] if len(among) > len(at) else among) - alone, size)
-        )
+        tie = max(tie, _largest(among[torch.from_numpy(at)] if len(among) > len(at) else among, alone, size))
         close = max(close, off)
     if tie > _MOST_IN_FLOAT64:
         raise PriorError(
@@ -117,17 +115,20 @@ def logits_of(
     return logits
 
 
-def _largest(difference: Tensor, size: Tensor) -> float:
-    """The largest difference as a part of its row's size; rows without a finite number do not count.
+def _largest(one: Tensor, other: Tensor, size: Tensor) -> float:
+    """The largest difference as a part of its row's size; rows without finite numbers do not count.
 
-    Of a row whose logits are all zero when it comes alone any other logit is infinitely far off.
+    It is infinite where only one of the two is a finite number, and for a row whose logits are all zero when it comes
+    alone and otherwise are not.
     """
-    moved = difference.abs().amax(1)
-    known = torch.isfinite(moved) & torch.isfinite(size)
+    finite = torch.isfinite(one)
+    if bool((finite != torch.isfinite(other)).any()):
+        return torch.inf
+    known = finite.all(1) & torch.isfinite(size)
     if not bool(known.any()):
         return 0.0
     least = max(_ROUNDING * float(size[known].max()), torch.finfo(torch.float64).tiny)
-    return float((moved[known] / size[known].clamp_min(least)).max())
+    return float(((one - other)[known].abs().amax(1) / size[known].clamp_min(least)).max())
 
 
 def _name(module: nn.Module) -> str:

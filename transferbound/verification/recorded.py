@@ -184,6 +184,11 @@ def notes_on(content: Content, checkpoint: Prior, places: Places) -> list[str]:
             f"the data was read from another place; that {content['dataset']['id']} holds the same rows was "
             "not checked"
         )
+    if places.reference is not None:
+        notes.append(
+            f"the reference inputs were read from another place; that {content['decoder']['reference']['id']} holds "
+            "the same rows was not checked"
+        )
     corpus = content["independence"]["checked"]["pretraining_data"]
     if places.pretraining_data is not None and corpus is not None:
         notes.append(

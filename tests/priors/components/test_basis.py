@@ -122,3 +122,10 @@ def test_more_features_than_reference_rows() -> None:
     assert torch.allclose(spread, found.deviations)
     wide = principal_directions(torch.cat([features] * 20))  # the other way to the same directions
     assert torch.allclose(wide.vectors, found.vectors, atol=1e-6)
+
+
+def test_reference_inputs_of_the_other_modality_are_refused(tiny_timm: Path, tiny_bert: Path) -> None:
+    for folder, modality in ((tiny_timm, "text"), (tiny_bert, "image")):
+        prior = Prior.from_pretrained(str(folder))
+        with pytest.raises(PriorError, match=f"are {modality}s and the prior .* reads"):
+            component_classifier(prior, 2, features=1, components=8, reference=default_reference(modality))

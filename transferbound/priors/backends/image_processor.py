@@ -10,20 +10,19 @@ import transformers
 from PIL import Image
 
 from transferbound.errors import PriorError
-from transferbound.priors.backends.preprocessing import ImagePreprocessing
+from transferbound.priors.backends.preprocessing import ImagePreprocessing, check_side
 from transferbound.priors.checkpoint.reading import ReadFiles
 
 __all__ = ["image_preprocessing"]
 
-_MAX_SIDE = 4096
 _DESCRIBED = ("do_resize", "size", "resample", "do_center_crop", "crop_size", "crop_pct", "do_rescale")
 
 
 def image_preprocessing(files: ReadFiles, name: str, config: Any, input_size: int) -> ImagePreprocessing:
     """Read ``preprocessor_config.json``; at another ``input_size`` the whole image is resized to it."""
-    if input_size and not 8 <= input_size <= _MAX_SIDE:
-        raise PriorError(f"input size {input_size} is out of range; an image side is 8 to {_MAX_SIDE} pixels")
     processor = _read_processor(files.folder, name)
+    for side in [input_size] if input_size else _sides_of(processor):
+        check_side(side)
     geometry = _ProcessorGeometry(processor, input_size)
     sides = {geometry(Image.new("RGB", size)).size for size in ((64, 48), (48, 64), (300, 200))}
     if len(sides) != 1 or len(set(next(iter(sides)))) != 1:
@@ -95,6 +94,13 @@ def _read_processor(folder: Path, name: str) -> Any:
             f"the prior {name} has no image processor that can be read ({str(error).splitlines()[0]}); "
             "preprocessor_config.json belongs beside its weights"
         ) from error
+
+
+def _sides_of(processor: Any) -> list[int]:
+    """The sides in pixels that a processor's config names: an image is made so large before anything is cut from it."""
+    sizes = [_plain(getattr(processor, key, None)) for key in ("size", "crop_size", "pad_size")]
+    values = [value for size in sizes for value in (size.values() if isinstance(size, dict) else [size])]
+    return [value for value in values if type(value) is int]
 
 
 def _plain(value: Any) -> Any:

@@ -16,7 +16,37 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-__all__ = ["ImagePreprocessing", "Preprocessing", "TextPreprocessing"]
+from transferbound.errors import PriorError
+
+__all__ = [
+    "MAX_SIDE",
+    "ImagePreprocessing",
+    "Preprocessing",
+    "TextPreprocessing",
+    "check_side",
+    "images_at_once",
+]
+
+MAX_SIDE = 1024
+"""Pixels: as many as any network at hand was made for. A message or a config that names more asks for memory alone."""
+
+
+_AT_ONCE, _LARGE_SIDE = 64, 256
+
+
+def check_side(side: int) -> None:
+    """Raises PriorError unless an image side, in pixels, is 8 to ``MAX_SIDE``."""
+    if not 8 <= side <= MAX_SIDE:
+        raise PriorError(f"input size {side} is out of range; an image side is 8 to {MAX_SIDE} pixels")
+
+
+def images_at_once(side: int) -> int:
+    """How many pictures of ``side`` pixels a CPU takes at a time: large ones would fill the memory.
+
+    >>> images_at_once(224), images_at_once(512), images_at_once(1024)
+    (64, 16, 4)
+    """
+    return max(1, _AT_ONCE * _LARGE_SIDE**2 // max(side, _LARGE_SIDE) ** 2)
 
 
 class Preprocessing(ABC):

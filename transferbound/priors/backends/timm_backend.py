@@ -13,7 +13,7 @@ from torch import nn
 from transferbound.errors import PriorError
 from transferbound.priors.architectures import filters, small  # noqa: F401  (registers them with timm)
 from transferbound.priors.backends.backend import Backend
-from transferbound.priors.backends.preprocessing import ImagePreprocessing
+from transferbound.priors.backends.preprocessing import ImagePreprocessing, check_side
 from transferbound.priors.backends.quiet import quiet_construction, quiet_logger
 from transferbound.priors.backends.wrappers import ImageClassifier
 from transferbound.priors.checkpoint.resolve import Checkpoint
@@ -22,7 +22,7 @@ from transferbound.priors.class_order import own_names
 
 __all__ = ["TimmBackend"]
 
-_MAX_SIDE = 4096
+_LEAST_CROP = 0.25  # of the side: before the rest is cut away a picture is so many times as large
 
 
 class TimmBackend(Backend):
@@ -81,8 +81,12 @@ class TimmBackend(Backend):
     def preprocessing(self, input_size: int) -> ImagePreprocessing:
         config = dict(self._data_config)
         side = input_size or self.input_size
-        if not 8 <= side <= _MAX_SIDE:
-            raise PriorError(f"input size {side} is out of range; an image side is 8 to {_MAX_SIDE} pixels")
+        check_side(side)
+        crop = config["crop_pct"]
+        if not (isinstance(crop, int | float) and crop >= _LEAST_CROP):
+            raise PriorError(
+                f"the prior {self._name} keeps {crop!r} of an image's side; at least {_LEAST_CROP} is read"
+            )
         if side != self.input_size:
             # The whole image at the size asked for: nothing is cropped away.
             config.update(input_size=[self._channels, side, side], crop_pct=1.0, crop_mode="squash")

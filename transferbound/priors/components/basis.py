@@ -9,13 +9,19 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 import torch
 from torch import nn
 
 from transferbound.errors import ArgumentError, PriorError
-from transferbound.priors.backends.preprocessing import ImagePreprocessing, Preprocessing, TextPreprocessing
+from transferbound.priors.backends.preprocessing import (
+    ImagePreprocessing,
+    Preprocessing,
+    TextPreprocessing,
+    images_at_once,
+)
 from transferbound.priors.components.classifier import ComponentClassifier, pooled
 from transferbound.priors.components.family import FAMILY
 from transferbound.priors.components.principal import Directions, principal_directions
@@ -111,8 +117,17 @@ def basis_of(
 
 
 def reference_of(prior: Prior, place: int, reference: Reference | None) -> Reference:
-    """The reference inputs of a place on the list: those given, or else the default ones that it names."""
+    """The reference inputs of a place on the list: those given, or else the default ones that it names.
+
+    Raises:
+        PriorError: the prior reads the other modality.
+    """
     if reference is not None:
+        if reference.modality != prior.modality:
+            raise PriorError(
+                f"the reference inputs {reference.name} are {reference.modality}s and the prior {prior.name} reads "
+                f"{prior.modality}s; choose others"
+            )
         return reference
     return default_reference(prior.modality, FAMILY[prior.modality][place].reference)
 
@@ -205,7 +220,7 @@ def _batches(
     """Row numbers and what the network reads of them, floating point in float64; texts of one length, unpadded."""
     if isinstance(preprocessing, TextPreprocessing):
         ids = []
-        for row in reference.rows:
+        for row in reference.each():
             first, second = (row, None) if isinstance(row, str) else (row[0], [row[1]])
             ids += preprocessing.tokens([first], second)[0]
         lengths = np.array([len(row) for row in ids])
@@ -220,9 +235,9 @@ def _batches(
         torch.tensor(values, dtype=torch.float32)[:, None, None]
         for values in (preprocessing.mean, preprocessing.std)
     )
-    pictures = list(reference.rows)
-    for start in range(0, len(pictures), _BATCH):
-        rows = np.arange(start, min(start + _BATCH, len(pictures)))
-        pixels = np.stack([preprocessing.pixels(pictures[row], preprocessing.channels == 1) for row in rows])
+    pictures, start = iter(reference.each()), 0
+    while batch := list(islice(pictures, images_at_once(preprocessing.input_size))):
+        pixels = np.stack([preprocessing.pixels(picture, preprocessing.channels == 1) for picture in batch])
         values = torch.from_numpy(pixels).permute(0, 3, 1, 2).float() * preprocessing.scale
-        yield rows, {"pixel_values": ((values - mean) / std).double()}
+        yield np.arange(start, start + len(batch)), {"pixel_values": ((values - mean) / std).double()}
+        start += len(batch)
