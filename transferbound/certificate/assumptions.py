@@ -44,7 +44,13 @@ def assumptions(
             "WARNING: the checkpoint's own head was not kept. It has as many classes as the data and other names for "
             "them, so a new head starts from zero; to have it kept, name the classes alike on both sides."
         )
-    return [*found, *_reference(decoder), _variants(decoder), *_overlap(data["overlap"])]
+    return [
+        *found,
+        *_set_aside(data, decoder),
+        *_reference(decoder),
+        _variants(decoder),
+        *_overlap(data["overlap"]),
+    ]
 
 
 def no_better_than_constant(risk: Risk, stated: RiskContent, comparison: Mapping[str, Any]) -> list[str]:
@@ -57,6 +63,24 @@ def no_better_than_constant(risk: Risk, stated: RiskContent, comparison: Mapping
         f"WARNING: the {risk.words.predictor} is no better than always answering {answer!r}: its training "
         f"{risk.words.quantity} is {risk.value(stated['train_error'])}, that of the constant answer "
         f"{risk.value(constant)}, and the bound, {risk.value_up(stated['risk_bound'])},{above or ' says no more'}."
+    ]
+
+
+def _set_aside(data: DatasetContent, decoder: DecoderContent) -> list[str]:
+    """What the rows are that are not counted, and what they were for."""
+    if "set_aside" not in data:
+        return []
+    rows, units = data["set_aside"]["rows"], data["set_aside"]["units"]
+    use = (
+        "the components are those of their inputs"
+        if "reference" in decoder
+        else "the message makes no use of them"
+    )
+    of_groups = f" of {units:,} groups" if data["columns"]["group"] is not None else ""
+    return [
+        f"{rows:,} more rows{of_groups} of the split were set aside, by their places in it and without sight of what "
+        f"they hold, and are not counted: {use}; no label of theirs was read. How many was fixed before the training "
+        "data was seen."
     ]
 
 

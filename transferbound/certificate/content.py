@@ -100,10 +100,17 @@ class FilesLeftOutContent(TypedDict):
     left_out: int
 
 
+class SetAsideContent(TypedDict):
+    """Rows of the split that are no training rows: their inputs, without labels, are the reference inputs."""
+
+    units: int
+    rows: int
+
+
 class DatasetContent(TypedDict):
     """The training examples. ``units``: groups where a group column is named, else rows; ``overlap`` in rows.
 
-    ``cut`` is missing where splits were taken whole.
+    ``cut`` is missing where splits were taken whole, ``set_aside`` where all of their rows are counted.
     ``files_left_out`` is missing where every file of the folder is in a split, and for data that lies in no folder.
     """
 
@@ -120,13 +127,15 @@ class DatasetContent(TypedDict):
     classes_from: str
     overlap: dict[str, int]
     cut: NotRequired[CutContent]
+    set_aside: NotRequired[SetAsideContent]
     files_left_out: NotRequired[FilesLeftOutContent]
 
 
 class ReferenceContent(TypedDict):
     """Inputs that are not the training data, of which the components are taken; ``rows`` of them were used.
 
-    ``split`` and ``overlap``, the search for training rows among them, where they are not the default ones.
+    ``split`` and ``overlap``, the search for training rows among them, where they are the user's own. Where
+    ``dataset.set_aside`` stands they are those rows.
     """
 
     id: str

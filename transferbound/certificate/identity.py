@@ -47,6 +47,8 @@ def dataset_content(data: LabelledData) -> DatasetContent:
     cut = data.cut
     if cut.kind != "whole":
         content["cut"] = {"kind": cut.kind, "pieces": cut.pieces, "rows_left_out": cut.rows_left_out}
+    if data.aside is not None:
+        content["set_aside"] = {"units": data.units_aside, "rows": data.aside.n}
     if data.files_left_out is not None:
         content["files_left_out"] = {
             "files": data.files_left_out.files,

@@ -176,7 +176,7 @@ def _decoder(
         if header.components:
             used = reference_of(prior, header.features, None if reference is None else reference.reference)
             content["reference"] = {"id": used.name, "sha256": used.fingerprint, "rows": used.n}
-            if reference is not None:
+            if reference is not None and reference.split is not None and reference.overlap is not None:
                 content["reference"] |= {"split": reference.split, "overlap": reference.overlap}
     return content
 

@@ -17,7 +17,7 @@ from transferbound.certificate.certificate import Certificate
 from transferbound.certificate.content import Content
 from transferbound.certificate.statement import make_statement
 from transferbound.certification.inputs import Inputs
-from transferbound.certification.settings import CertifySettings
+from transferbound.certification.settings import CertifySettings, default_set_aside
 from transferbound.certification.training import Run, train
 from transferbound.data.examples import Examples
 from transferbound.data.labelled import LabelledData
@@ -68,9 +68,11 @@ def certify(
     started = time.monotonic()
     settings = settings or CertifySettings()
     _checked(out, settings)  # before anything is loaded
+    prior = Prior.from_pretrained(prior) if isinstance(prior, str) else prior
+    data = LabelledData.load(data) if isinstance(data, str) else data
     inputs = Inputs.resolve(
         prior,
-        data,
+        data.setting_aside(default_set_aside(settings, data, reference)),
         test=test,
         pretraining=pretraining,
         prior_split=prior_split,

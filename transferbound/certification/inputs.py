@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 
 from transferbound.data.examples import Examples
 from transferbound.data.labelled import LabelledData
-from transferbound.errors import DataError, PriorError
+from transferbound.errors import ArgumentError, DataError, PriorError
 from transferbound.independence.check import check_independence
 from transferbound.independence.record import IndependenceRecord
-from transferbound.independence.reference import SearchedReference, searched_reference
+from transferbound.independence.reference import SearchedReference, searched_reference, set_aside_reference
 from transferbound.priors import Prior
 from transferbound.priors.reference import Reference
 
@@ -22,7 +22,7 @@ class Inputs:
 
     Attributes:
         prior: the checkpoint.
-        data: the training examples.
+        data: the training examples; rows that it has set aside are the reference inputs.
         test: examples for reporting only, or None.
         reference: inputs, not the training data, of which components are taken; None: the default ones.
         independence: the record of :func:`transferbound.independence.check.check_independence`.
@@ -56,6 +56,7 @@ class Inputs:
         Raises:
             PriorError, DataError: one of them is unknown or malformed; the prior reads the other modality; the test
                 split has other classes, or rows that were trained on.
+            ArgumentError: reference inputs are named, and rows are set aside too.
             PriorIndependenceError, ArgumentError: as :func:`transferbound.independence.check.check_independence`.
         """
         prior = Prior.from_pretrained(prior) if isinstance(prior, str) else prior
@@ -67,7 +68,12 @@ class Inputs:
         independence = check_independence(
             prior, data, pretraining, override=allow_dependence, prior_split=part
         )
-        searched = None
+        searched = set_aside_reference(data)
+        if reference is not None and searched is not None:
+            raise ArgumentError(
+                f"set-aside is {data.units_aside} and reference inputs are named too; one of the two gives components: "
+                "name no reference, or set 0 aside"
+            )
         if reference is not None:
             searched = searched_reference(reference, data, split=reference_split, override=allow_dependence)
         return cls(prior, data, test, independence, searched)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from transferbound.errors import ArgumentError
 from transferbound.finetune.settings import FinetuneSettings
 from transferbound.message import DIMS, INPUT_SIZES, OPEN_LIST, Header
 from transferbound.message.variants import check_list_written
@@ -23,22 +24,26 @@ __all__ = [
     "CertifySettings",
     "default_dim",
     "default_input_size",
+    "default_set_aside",
     "header_of",
 ]
 
 AUTOMATIC = "auto"
 """The kind where none is named."""
 
-TRIED_ON: dict[str, Any] = {"candidate": 60, "candidates": OPEN_LIST, "list_written": "after"}
+TRIED_ON: dict[str, Any] = {"candidate": 62, "candidates": OPEN_LIST, "list_written": "after"}
 """What a certificate on MNIST, FashionMNIST, CIFAR-10, SUBJ or SST-2 has to say where the kind is found by trying.
 
-What comes with the package for components (sentences, generated pictures, fixed filters, the lists of features) was
-chosen with rows of these in view: about 20 sets of pictures, 20 of texts, and some lists of features. So it counts as
-the sixtieth variant of a list that may grow, pays for the place, and the list was written after results were seen.
+What comes with the package for components (sentences, generated pictures, fixed filters, lists of features, how many
+rows are set aside) was chosen with rows of these in view: about 20 sets of pictures, 20 of texts, and some lists of
+features. So it counts as variant 62 of a list that may grow, pays for the place, and the list was written after
+results were seen.
 """
 
 DEFAULT_HEAD_SCALE = 8
 """A new head starts from zero and has the longest way to go: its part of the offset counts 16-fold."""
+
+_LEAST_TO_SET_ASIDE, _MOST_SET_ASIDE = 2000, 1500  # units
 
 MAX_POINTS = 64
 """Settings that a search tries at most."""
@@ -55,6 +60,7 @@ class CertifySettings:
         input_size: None: the checkpoint's own for text, :func:`default_input_size` for images.
         candidate, candidates: this run is variant ``candidate``, from 0, of ``candidates`` on a list; ``OPEN_LIST`` (0)
             where the list may grow (:func:`transferbound.message.variants.place`).
+        set_aside: None: :func:`default_set_aside`.
         risk: what is bounded, by its name in :data:`transferbound.risks.RISKS`.
         finetune: how to train.
         search: what :mod:`transferbound.certification.search` tried before it chose these settings; recorded
@@ -86,6 +92,14 @@ class CertifySettings:
             "help": "Your word for it. before: the list of variants, or the one checkpoint, was chosen before any "
             "result on this data was seen; after: in the light of some, of which the certificate warns.",
             "metavar": "before|after",
+        },
+    )
+    set_aside: int | None = field(
+        default=None,
+        metadata={
+            "help": "Units (rows, or groups) whose inputs, without labels, serve as reference inputs; the bound does "
+            "not count them. Default: where the kind is found by trying and no reference is named, a tenth of all "
+            "pictures, 1,500 at most, and no texts."
         },
     )
     confidence: float = field(default=0.95, metadata={"help": "1 - delta, fixed before training."})
@@ -143,6 +157,26 @@ def default_input_size(prior: Prior, data: LabelledData) -> int:
     side = 1.4 * max(next(data.images()).size)
     size = next((size for size in INPUT_SIZES if size >= side), prior.input_size)
     return size if size < prior.input_size else 0
+
+
+def default_set_aside(settings: CertifySettings, data: LabelledData, reference: object | None) -> int:
+    """How many units of ``data`` are set aside: what ``settings`` say, or else a function of modality and n.
+
+    Raises:
+        ArgumentError: some are to be set aside, and nothing makes use of them.
+    """
+    if settings.set_aside and not settings.is_automatic:
+        raise ArgumentError(
+            f"set-aside is {settings.set_aside}, and only kind {AUTOMATIC} takes components of reference inputs; "
+            "leave the kind and the training to be found, or set 0 aside"
+        )
+    if settings.set_aside is not None:
+        return settings.set_aside
+    if not settings.is_automatic or reference is not None or data.aside is not None:
+        return 0
+    if data.modality != "image" or data.n_units < _LEAST_TO_SET_ASIDE:
+        return 0
+    return min(_MOST_SET_ASIDE, data.n_units // 10)
 
 
 def header_of(settings: CertifySettings, prior: Prior, data: LabelledData) -> Header:

@@ -13,7 +13,13 @@ from transferbound.certificate.certificate import Certificate
 from transferbound.certification.certify import certify_inputs
 from transferbound.certification.inputs import Inputs
 from transferbound.certification.search import check_candidates, search_inputs
-from transferbound.certification.settings import AUTOMATIC, DEFAULT_HEAD_SCALE, CertifySettings, default_dim
+from transferbound.certification.settings import (
+    AUTOMATIC,
+    DEFAULT_HEAD_SCALE,
+    CertifySettings,
+    default_dim,
+    default_set_aside,
+)
 from transferbound.cli.options import fill
 from transferbound.cli.request import BoundRequest
 from transferbound.cli.search_grid import parse_grid
@@ -55,6 +61,7 @@ def run_bound(given: Mapping[str, Any], progress: bool = True) -> Certificate:
     prior = Prior.from_pretrained(request.prior, revision=request.revision)
     data = _load(request, reading)
     settings = [_settings(request, {**given, **point}, default_dim(data.n_units)) for point in grid]
+    data = data.setting_aside(default_set_aside(settings[0], data, request.reference))
     part = None
     if request.prior_split is not None:
         part = _load(request, replace(reading, split=request.prior_split))

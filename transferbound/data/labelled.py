@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from typing import Any
 
@@ -15,6 +15,8 @@ from transferbound.data._slices import Cut, RowRange, cut_of, shared_ranges
 from transferbound.data._source import open_split
 from transferbound.data.examples import Examples
 from transferbound.data.reading import DataReading
+from transferbound.data.set_aside import units_set_aside
+from transferbound.errors import ArgumentError
 
 __all__ = ["LabelledData"]
 
@@ -29,12 +31,16 @@ class LabelledData(Examples):
         classes_from: ``features`` (declared by the data set), ``folders`` (the names of its folders) or ``user``
             (declared by ``num_classes=``).
         groups: int64 [n], the unit that each row belongs to, or None where each row is its own.
+        aside: rows of the same split that are none of these, see :meth:`setting_aside`; None: there are none.
+        units_aside: how many units they are.
     """
 
     labels: np.ndarray
     class_names: tuple[str, ...]
     classes_from: str
     groups: np.ndarray | None
+    aside: Examples | None = field(default=None, repr=False)
+    units_aside: int = 0
 
     @classmethod
     def load(
@@ -97,6 +103,35 @@ class LabelledData(Examples):
             num_classes=self.num_classes if self.classes_from == "user" else None,
         )
         return LabelledData.load(self.name, **vars(reading))
+
+    def setting_aside(self, units: int) -> LabelledData:
+        """The rows without those of ``units`` units, whose inputs can then serve as reference inputs: ``aside``.
+
+        Which units is a function of their numbers in the split (:func:`units_set_aside`), so those that stay are as
+        good a sample as all were. With 0 units it is the data itself.
+
+        Raises:
+            ArgumentError: fewer than two units would stay, or some are set aside already.
+        """
+        if units == 0:
+            return self
+        if self.aside is not None or units > self.n_units - 2:
+            raise ArgumentError(
+                f"set-aside is {units}, and the data set {self.name} has {self.n_units:,} units"
+                f"{', of which some are set aside already' if self.aside is not None else ''}; "
+                "set fewer aside, or none with 0"
+            )
+        chosen = units_set_aside(self.n_units, units)
+        rows = chosen if self.groups is None else chosen[self.groups]
+        groups = None if self.groups is None else np.unique(self.groups[~rows], return_inverse=True)[1]
+        table, away = (self._table.select(np.flatnonzero(which)) for which in (~rows, rows))
+        aside = Examples(
+            **{one.name: getattr(self, one.name) for one in fields(Examples) if one.name != "_table"},
+            _table=away,
+        )
+        return replace(
+            self, labels=self.labels[~rows], groups=groups, aside=aside, units_aside=units, _table=table
+        )
 
     @property
     def cut(self) -> Cut:

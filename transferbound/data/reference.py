@@ -9,13 +9,17 @@ from typing import Any
 import numpy as np
 
 from transferbound.data.examples import Examples
+from transferbound.data.labelled import LabelledData
 from transferbound.errors import DataError
 from transferbound.priors.reference import Reference
 
-__all__ = ["MOST_ROWS", "load_reference"]
+__all__ = ["MOST_ROWS", "SET_ASIDE", "load_reference", "reference_set_aside"]
 
 MOST_ROWS = 4000
 """So many rows tell the directions well enough: the first of them are taken."""
+
+SET_ASIDE = "rows set aside"
+"""What reference inputs are called that are rows of the data set itself, which no bound counts."""
 
 
 def load_reference(
@@ -62,6 +66,25 @@ def load_reference(
         licence="",
         description=f"{whole} of {name}, split {split}",
         make=lambda: _rows(examples, count),
+    )
+
+
+def reference_set_aside(data: LabelledData) -> Reference:
+    """The rows that ``data`` has set aside (:meth:`LabelledData.setting_aside`), without their labels.
+
+    Raises:
+        DataError: none are set aside.
+    """
+    aside = data.aside
+    if aside is None:
+        raise DataError(f"no rows of the data set {data.name} are set aside")
+    count = min(aside.n, MOST_ROWS)
+    return Reference(
+        name=SET_ASIDE,
+        modality=data.modality,
+        licence="",
+        description=f"{count:,} rows of {data.name}, split {data.split}, that no bound counts",
+        make=lambda: _rows(aside, count),
     )
 
 

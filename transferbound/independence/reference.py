@@ -10,22 +10,35 @@ import numpy as np
 from PIL import Image
 
 from transferbound.data.labelled import LabelledData
-from transferbound.data.reference import load_reference
+from transferbound.data.reference import load_reference, reference_set_aside
 from transferbound.errors import PriorIndependenceError
 from transferbound.independence.check import compare_content, verdict_of
 from transferbound.independence.record import ReferenceOverlap
 from transferbound.priors.reference import Reference, row_content
 
-__all__ = ["ReferenceOverlap", "SearchedReference", "reference_overlap", "searched_reference"]
+__all__ = [
+    "ReferenceOverlap",
+    "SearchedReference",
+    "reference_overlap",
+    "searched_reference",
+    "set_aside_reference",
+]
 
 
 @dataclass(frozen=True)
 class SearchedReference:
-    """The user's own reference inputs, the split they are of, and which training rows stand among them."""
+    """Reference inputs that are not the default ones.
+
+    Attributes:
+        reference: the inputs.
+        split: of which they are; None for rows of the data set itself that are set aside.
+        overlap: which training rows stand among them; None for rows that are set aside, which are others by what they
+            are, and repeat one only where rows of the data set repeat one another.
+    """
 
     reference: Reference
-    split: str
-    overlap: ReferenceOverlap
+    split: str | None
+    overlap: ReferenceOverlap | None
 
 
 def searched_reference(
@@ -38,6 +51,11 @@ def searched_reference(
     """
     found = load_reference(name, modality=data.modality, split=split) if isinstance(name, str) else name
     return SearchedReference(found, split, reference_overlap(found, data, split=split, override=override))
+
+
+def set_aside_reference(data: LabelledData) -> SearchedReference | None:
+    """The rows that ``data`` has set aside; None where it has none."""
+    return None if data.aside is None else SearchedReference(reference_set_aside(data), None, None)
 
 
 def reference_overlap(

@@ -60,7 +60,7 @@ def prior_label(content: Content) -> str:
         doubt = {"none found": "", "warning": ", in doubt"}.get(
             independence["verdict"], ", AGAINST WHAT THE CHECK FOUND"
         )
-        return f"data-independent prior{doubt}"
+        return f"data-independent prior{doubt}{_components_of(content)}"
     rest = f"{data['rows']:,} other rows"
     if data["columns"]["group"]:
         rest = f"{data['units']:,} groups of the {rest}"
@@ -68,6 +68,14 @@ def prior_label(content: Content) -> str:
         f"data-dependent prior: the prior was trained on {part['split']} ({part['rows']:,} rows) of the same data; "
         f"the bound counts only the {rest} ({data['split']})"
     )
+
+
+def _components_of(content: Content) -> str:
+    """Where the components come from rows of the data set: which."""
+    aside = content["dataset"].get("set_aside")
+    if aside is None or "reference" not in content["decoder"]:
+        return ""
+    return f"; components of {aside['rows']:,} unlabelled rows of the same data, set aside and not counted"
 
 
 def warnings(content: Content) -> list[str]:

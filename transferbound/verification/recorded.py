@@ -13,7 +13,7 @@ from transferbound.data.labelled import LabelledData
 from transferbound.data.reading import DataReading
 from transferbound.data.reference import load_reference
 from transferbound.errors import ArgumentError, DataError
-from transferbound.independence.reference import SearchedReference, searched_reference
+from transferbound.independence.reference import SearchedReference, searched_reference, set_aside_reference
 from transferbound.priors import Prior
 from transferbound.priors.reference import Reference
 from transferbound.verification.compare import differs
@@ -29,6 +29,7 @@ __all__ = [
     "load_searched_reference",
     "message_problems",
     "notes_on",
+    "without_set_aside",
 ]
 
 
@@ -107,9 +108,21 @@ def load_prior(stated: PriorContent, elsewhere: str | None) -> Prior:
 def load_rows(content: Content, elsewhere: str | None) -> RecordedRows:
     test, part = content["evaluation"]["test"], content["independence"]["prior_split"]
     return RecordedRows(
-        data=_load_split(content, elsewhere, content["dataset"]["split"]),
+        data=without_set_aside(_load_split(content, elsewhere, content["dataset"]["split"]), content),
         test=None if test is None else _load_split(content, elsewhere, test["split"]),
         prior_split=None if part is None else _load_split(content, elsewhere, part["split"]),
+    )
+
+
+def without_set_aside(data: LabelledData, content: Content) -> LabelledData:
+    """The rows that are counted: those that a certificate states to be set aside are taken away, unless they are.
+
+    Raises:
+        ArgumentError: it states a number of units that cannot be.
+    """
+    stated = content["dataset"].get("set_aside")
+    return (
+        data if stated is None or data.units_aside == stated["units"] else data.setting_aside(stated["units"])
     )
 
 
@@ -151,7 +164,9 @@ def load_corpus(content: Content, elsewhere: str | None) -> Examples | None:
 def load_searched_reference(
     content: Content, elsewhere: str | None, data: LabelledData
 ) -> SearchedReference | None:
-    """The user's own reference inputs under their recorded name, searched again; None where none are stated."""
+    """Rows set aside, or the user's own inputs under their recorded name, searched again; None for the default ones."""
+    if data.aside is not None:
+        return set_aside_reference(data)
     stated = content["decoder"].get("reference")
     named = load_own_reference(content, elsewhere, data.modality)
     if named is None or stated is None:

@@ -28,6 +28,7 @@ from transferbound.verification.recorded import (
     load_searched_reference,
     message_problems,
     notes_on,
+    without_set_aside,
 )
 from transferbound.verification.verdict import Verdict
 
@@ -123,6 +124,7 @@ def check_certificate(
     if problems:
         return Verdict(False, tuple(problems), certificate)
     try:
+        data = without_set_aside(data, content)
         with scratch_folder("transferbound-verify-") as scratch:  # no cache that others wrote
             computed = make_statement(
                 prior,

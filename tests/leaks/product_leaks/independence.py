@@ -180,6 +180,14 @@ INDEPENDENCE = (
         ),
     ),
     Control(
+        name="rows-set-aside-are-counted",
+        trap="2, 9: components of rows that the bound counts",
+        file="transferbound/data/labelled.py",
+        old="        chosen = units_set_aside(self.n_units, units)\n",
+        new="        chosen = units_set_aside(self.n_units, units)\n        self = replace(self, aside=self)\n",
+        tests=tests_in("data/test_set_aside.py", "test_rows_that_stay_and_rows_that_go_are_all_rows"),
+    ),
+    Control(
         name="rows-trained-on-are-a-test",
         trap="a test error on rows that the model or the prior was trained on",
         file="transferbound/certification/inputs.py",

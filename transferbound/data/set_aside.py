@@ -1,0 +1,38 @@
+"""Rows that are set aside: their inputs, without labels, may serve a prior, and no bound counts them."""
+
+from __future__ import annotations
+
+import hashlib
+
+import numpy as np
+import numpy.typing as npt
+
+from transferbound.errors import ArgumentError
+
+__all__ = ["units_set_aside"]
+
+
+def units_set_aside(units: int, count: int) -> npt.NDArray[np.bool_]:
+    """Which of ``units`` are set aside: ``count`` of them, by their numbers alone.
+
+    The numbers whose sha256 (of their decimal digits) are smallest: whatever order the rows are in, and whatever they
+    hold, these are like a draw from them.
+
+    Returns:
+        bool [units].
+
+    Raises:
+        ArgumentError: ``count`` is negative, or leaves fewer than one unit.
+
+    >>> units_set_aside(8, 3).nonzero()[0]
+    array([0, 3, 4])
+    """
+    if not 0 <= count < max(units, 1):
+        raise ArgumentError(
+            f"set-aside is {count}; of {units:,} units at least 0 and at most {units - 1:,} can be set aside"
+        )
+    chosen = np.zeros(units, dtype=bool)
+    if count:
+        digests = b"".join(hashlib.sha256(str(unit).encode()).digest()[:8] for unit in range(units))
+        chosen[np.argsort(np.frombuffer(digests, dtype=">u8"), kind="stable")[:count]] = True
+    return chosen
