@@ -16,7 +16,7 @@ RECIPE = Recipe(
     settings=CertifySettings(**TRIED_ON),
     note=(
         "No weight was ever trained but the head's. The published figure is of a network at a random start. "
-        "What was chosen with its rows in view is paid for as the sixtieth variant of a list."
+        "What was chosen with its rows in view is paid for as one variant of a list."
     ),
 )
 

@@ -17,7 +17,7 @@ RECIPE = Recipe(
     note=(
         "Digits are centred, deskewed and scaled by their own moments first. No weight was ever trained but "
         "the head's. The published figure is of a network at a random start. What was chosen with its rows in "
-        "view is paid for as the sixtieth variant of a list."
+        "view is paid for as one variant of a list."
     ),
 )
 
