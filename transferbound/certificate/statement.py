@@ -147,7 +147,7 @@ def _decoder(
     start = "seed" if header.head_seed else prior.head_start(data.num_classes, data.class_names)
     choice = FAMILY[prior.modality][header.features]
     if header.kind == "constant" or (header.kind == "sparse" and not choice.own_head):
-        start = "zero"
+        start = "class names" if choice.names and header.kind == "sparse" else "zero"
     content: DecoderContent = {
         "codec": f"TB{header.version}",
         "kind": header.kind,

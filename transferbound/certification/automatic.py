@@ -31,6 +31,7 @@ from transferbound.message import Header, message_bits
 from transferbound.message.short_codes import COMPONENTS, SPARSE_STEPS, sparse_dim
 from transferbound.priors.components import FAMILY
 from transferbound.priors.components.basis import basis_of
+from transferbound.priors.components.names import are_words, name_weights
 from transferbound.risks.zero_one import ZeroOne
 from transferbound.subspace.kinds.sparse import sparse_scale
 
@@ -103,6 +104,7 @@ class Automatic:
     deadline: float
     to_count: int = 0
     tried: list[Attempt] = field(default_factory=list)
+    names: dict[tuple[int, int], torch.Tensor] = field(default_factory=dict)
 
     def run(self) -> Attempt:
         """The member with the smallest bound."""
@@ -170,10 +172,12 @@ class Automatic:
     def _places(self, table: ComponentTable) -> list[int]:
         """Those that differ, what the checkpoint's own head reads last: it is seldom best."""
         family = FAMILY[self.inputs.prior.modality]
-        different: dict[tuple[int, bool], int] = {}
+        different: dict[tuple[int, bool, bool], int] = {}
+        named = not self.inputs.data.is_pairs and are_words(self.inputs.data.class_names)
         for place, columns in sorted(table.columns.items()):
             adds_own = family[place].own_head and bool(table.own.shape[1])
-            different.setdefault((columns.start, adds_own), place)
+            if named or not family[place].names:
+                different.setdefault((columns.start, adds_own, family[place].names), place)
         return sorted(different.values(), key=lambda place: (not family[place].depths, place))
 
     def _finals(self, table: ComponentTable, ranked: list[Attempt]) -> None:
@@ -210,9 +214,8 @@ class Automatic:
     ) -> Attempt:
         """Trains a head on ``rows`` and judges it there, or on ``held`` as if it were all rows."""
         started = time.monotonic()
-        adds_own = FAMILY[self.inputs.prior.modality][place].own_head and bool(table.own.shape[1])
-        base = torch.from_numpy(np.ascontiguousarray(table.own)) if adds_own else None
         features = table.components(place, count) if count else torch.zeros(self.encoded.n, 0)
+        base = self._start(table, place, features)
         header = replace(
             self.base,
             features=place,
@@ -253,6 +256,22 @@ class Automatic:
         return Attempt(
             coded, head.integers, mean, bits, bound, seconds, whole=len(rows) == self.encoded.n, head=head
         )
+
+    def _start(self, table: ComponentTable, place: int, features: torch.Tensor) -> torch.Tensor | None:
+        """What the answers of a place's heads start from, [n, C]; None for zeros."""
+        choice, inputs = FAMILY[self.inputs.prior.modality][place], self.inputs
+        if choice.own_head and table.own.shape[1]:
+            return torch.from_numpy(np.ascontiguousarray(table.own))
+        if not choice.names or not features.shape[1]:
+            return None
+        key = (place, features.shape[1])
+        if key not in self.names:
+            directions, taps = table.basis.directions[place], table.basis.taps[place]
+            size = self.base.input_size
+            self.names[key] = name_weights(
+                inputs.prior, inputs.data.class_names, directions, taps, features.shape[1], size
+            )
+        return features @ self.names[key].T
 
     def _kept(self, attempt: Attempt) -> Attempt:
         self.tried.append(attempt)

@@ -56,12 +56,11 @@ class ComponentTable:
 
     def components(self, place: int, count: int) -> torch.Tensor:
         """[n, count], scaled as the decoder scales them, up to float32 rounding."""
-        deviations = self.basis.directions[place].deviations[:count]
-        wanted = deviations**POWER
-        wanted /= wanted.square().mean().sqrt()
+        directions = self.basis.directions[place]
+        wanted = directions.scaled(count, POWER)
         first = self.columns[place].start
         kept = torch.from_numpy(np.ascontiguousarray(self.values[:, first : first + count]))
-        return kept * (wanted / deviations).float()
+        return kept * (wanted / directions.deviations[:count]).float()
 
 
 def component_table(

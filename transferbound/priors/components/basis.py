@@ -7,35 +7,25 @@ word, when the layer is stored. Nothing of the training data comes in.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import islice
 
-import numpy as np
 import torch
 from torch import nn
 
 from transferbound.errors import ArgumentError, PriorError
-from transferbound.priors.backends.preprocessing import (
-    ImagePreprocessing,
-    Preprocessing,
-    TextPreprocessing,
-    images_at_once,
-)
-from transferbound.priors.components.classifier import ComponentClassifier, pooled
+from transferbound.priors.components.classifier import ComponentClassifier
 from transferbound.priors.components.family import FAMILY
-from transferbound.priors.components.principal import Directions, principal_directions
-from transferbound.priors.components.taps import seen_at, taps_of
+from transferbound.priors.components.names import name_weights
+from transferbound.priors.components.principal import POWER, Directions, principal_directions
+from transferbound.priors.components.read import head_module, read_features
+from transferbound.priors.components.taps import taps_of
 from transferbound.priors.prior import Prior
 from transferbound.priors.reference import Reference, default_reference
 
 __all__ = ["POWER", "Basis", "basis_of", "component_classifier", "reference_of"]
 
-POWER = 0.5
-"""A component of standard deviation s keeps the share s^0.5 of it: between whitening and none."""
-
 _MOST = 512
-_BATCH = 64
 
 
 @dataclass(frozen=True)
@@ -111,7 +101,7 @@ def basis_of(
         {place: value[0] for place, value in found.items()},
         {place: value[1] for place, value in found.items()},
         {place: family[place].places for place in found},
-        _head_module(prior),
+        head_module(prior),
         hashlib.sha256(repr(prints).encode()).hexdigest(),
     )
 
@@ -177,67 +167,27 @@ def component_classifier(
             layer.weight.copy_(weight)
             layer.bias.copy_(bias)
     taps = taps_of(body, choice) if components else ()
-    return ComponentClassifier(
-        body, taps, _head_module(prior), choice.places, layer, classes, adds_own=own
-    ).eval()
+    classifier = ComponentClassifier(
+        body, taps, head_module(prior), choice.places, layer, classes, adds_own=own
+    )
+    if choice.names and components:
+        start = name_weights(prior, class_names, basis.directions[features], taps, components, input_size)
+        classifier.head.weight = nn.Parameter(start)
+    return classifier.eval()
 
 
-def _head_module(prior: Prior) -> str:
-    """The module of the body that holds the checkpoint's own head."""
-    return prior.head_parameters(2)[0].rsplit(".", 1)[0]
-
-
-@torch.inference_mode()
 def _computed(
     prior: Prior, reference: Reference, input_size: int, places: Sequence[int]
 ) -> dict[int, tuple[Directions, tuple[str, ...]]]:
-    """One pass of the reference inputs in float64: directions and taps of those of ``places`` that the network has."""
-    body = prior.build(2, head_seed=1, input_size=input_size).double()
-    head = _head_module(prior)
-    family = FAMILY[prior.modality]
+    """One pass of the reference inputs: directions and taps of those of ``places`` that the network has."""
+    family, body = FAMILY[prior.modality], prior.build(2, head_seed=1, input_size=input_size)
     taps: dict[int, tuple[str, ...]] = {}
     for place in places:
         try:
             taps[place] = taps_of(body, family[place])
         except PriorError:
             continue
-    every = tuple(dict.fromkeys(tap for own in taps.values() for tap in own))
-    features: dict[tuple[tuple[str, ...], int], list[torch.Tensor]] = {}
-    order: list[np.ndarray] = []
-    for rows, batch in _batches(prior.preprocessing(input_size), reference) if taps else ():
-        seen, _ = seen_at(body, every, head, batch)
-        order.append(rows)
-        for alike in {(own, family[place].places) for place, own in taps.items()}:
-            features.setdefault(alike, []).append(pooled(seen, *alike, batch))
-    back = torch.from_numpy(np.argsort(np.concatenate(order))) if order else torch.zeros(0, dtype=torch.int64)
-    found = {alike: principal_directions(torch.cat(parts)[back], _MOST) for alike, parts in features.items()}
+    wanted = {(own, family[place].places) for place, own in taps.items()}
+    features = read_features(prior, reference.each(), wanted, input_size)
+    found = {alike: principal_directions(seen, _MOST) for alike, seen in features.items()}
     return {place: (found[own, family[place].places], own) for place, own in taps.items()}
-
-
-def _batches(
-    preprocessing: Preprocessing, reference: Reference
-) -> Iterator[tuple[np.ndarray, dict[str, torch.Tensor]]]:
-    """Row numbers and what the network reads of them, floating point in float64; texts of one length, unpadded."""
-    if isinstance(preprocessing, TextPreprocessing):
-        ids = []
-        for row in reference.each():
-            first, second = (row, None) if isinstance(row, str) else (row[0], [row[1]])
-            ids += preprocessing.tokens([first], second)[0]
-        lengths = np.array([len(row) for row in ids])
-        for length in np.unique(lengths):
-            same = np.flatnonzero(lengths == length)
-            for rows in np.split(same, range(_BATCH, len(same), _BATCH)):
-                tokens = torch.tensor([ids[row] for row in rows])
-                yield rows, {"input_ids": tokens, "attention_mask": torch.ones_like(tokens)}
-        return
-    assert isinstance(preprocessing, ImagePreprocessing)
-    mean, std = (
-        torch.tensor(values, dtype=torch.float32)[:, None, None]
-        for values in (preprocessing.mean, preprocessing.std)
-    )
-    pictures, start = iter(reference.each()), 0
-    while batch := list(islice(pictures, images_at_once(preprocessing.input_size))):
-        pixels = np.stack([preprocessing.pixels(picture, preprocessing.channels == 1) for picture in batch])
-        values = torch.from_numpy(pixels).permute(0, 3, 1, 2).float() * preprocessing.scale
-        yield np.arange(start, start + len(batch)), {"pixel_values": ((values - mean) / std).double()}
-        start += len(batch)

@@ -22,16 +22,20 @@ class FeatureChoice:
         reference: which of the default reference inputs, where the user names none.
         own_head: what the message says is added to the answer of the checkpoint's own head, where that fits the
             classes; otherwise to nothing.
+        names: what the message says is added to how alike a text is to the names of the classes
+            (transferbound.priors.components.names).
     """
 
     depths: tuple[float, ...] = ()
     places: int = 1
     reference: str = "mixture"
     own_head: bool = False
+    names: bool = False
 
     def __str__(self) -> str:
         where = "the input of the head" if not self.depths else f"depth {' and '.join(map(str, self.depths))}"
-        return where + (f", {self.places} x {self.places} places" if self.places > 1 else "")
+        where += f", {self.places} x {self.places} places" if self.places > 1 else ""
+        return where + (", from the names of the classes" if self.names else "")
 
 
 FAMILY: dict[str, tuple[FeatureChoice, ...]] = {
@@ -44,6 +48,9 @@ FAMILY: dict[str, tuple[FeatureChoice, ...]] = {
         FeatureChoice((0.33, 0.67, 1.0)),
         FeatureChoice((0.33, 0.5, 0.67, 0.84)),
         FeatureChoice((0.5,)),
+        FeatureChoice((0.67, 1.0), names=True),
+        FeatureChoice((0.33, 0.67, 1.0), names=True),
+        FeatureChoice(names=True),
     ),
     "image": (
         FeatureChoice(own_head=True),

@@ -11,7 +11,10 @@ import torch
 
 from transferbound.errors import ArgumentError
 
-__all__ = ["Directions", "principal", "principal_directions"]
+__all__ = ["POWER", "Directions", "principal", "principal_directions"]
+
+POWER = 0.5
+"""A component of standard deviation s keeps the share s^0.5 of it: between whitening and none."""
 
 
 @dataclass(frozen=True)
@@ -40,10 +43,15 @@ class Directions:
                 f"directions: choose 1 to {len(self.deviations)} components, or more inputs"
             )
         deviations = self.deviations[:count]
-        wanted = deviations**power
-        wanted /= wanted.square().mean().sqrt()
+        wanted = self.scaled(count, power)
         weight = self.vectors[:count] * (wanted / deviations)[:, None]
         return weight.float(), -(weight @ self.mean).float()
+
+    def scaled(self, count: int, power: float) -> torch.Tensor:
+        """float64 [C]: the deviations of the components over the inputs, as :meth:`layer` gives them."""
+        wanted = self.deviations[:count] ** power
+        wanted /= wanted.square().mean().sqrt()
+        return wanted
 
 
 def principal(features: torch.Tensor, count: int, power: float = 0.0) -> tuple[torch.Tensor, torch.Tensor]:
