@@ -9,10 +9,11 @@ import pytest
 from conftest import save_rows, text_rows
 from spine_fixtures import bright_rows, here_cli, run_cli, world
 
-from transferbound import CertifySettings, FinetuneSettings, LabelledData, SubspaceConfig, verify
+from transferbound import CertifySettings, FinetuneSettings, LabelledData, Predictor, SubspaceConfig, verify
 from transferbound.certification.settings import default_set_aside
 from transferbound.data.reference import SET_ASIDE
 from transferbound.data.set_aside import units_set_aside
+from transferbound.errors import DataError
 from transferbound.independence.reference import SearchedReference, set_aside_reference
 from transferbound.priors.reference import Reference
 
@@ -106,3 +107,18 @@ def test_what_makes_no_use_of_them_is_refused(tmp_path: Path, capfd: pytest.Capt
     assert bound(tmp_path, "--set-aside", -1) == 2
     assert "set-aside is -1" in capfd.readouterr().err
     assert not (tmp_path / "out").exists()
+
+
+def test_the_predictor_reads_them(certificate: dict[str, Any], tmp_path: Path) -> None:
+    data = LabelledData.load(str(tmp_path / "bright")).setting_aside(60)
+    found = Predictor.from_pretrained(tmp_path / "out").predict(data.images())
+    wrong = sum(one.label_id != label for one, label in zip(found, data.labels.tolist(), strict=True))
+    assert wrong == certificate["errors"]
+    (tmp_path / "bright").rename(tmp_path / "moved")
+    with pytest.raises(DataError, match=r"--dataset"):
+        Predictor.from_pretrained(tmp_path / "out")
+    moved = Predictor.from_pretrained(tmp_path / "out", dataset=str(tmp_path / "moved"))
+    assert [one.label for one in moved.predict(data.images(np.arange(9)))] == [one.label for one in found[:9]]
+    save_rows(tmp_path / "others", bright_rows(300, seed=5))
+    with pytest.raises(DataError, match="the reference inputs rows set aside are not the certificate's"):
+        Predictor.from_pretrained(tmp_path / "out", dataset=str(tmp_path / "others"))

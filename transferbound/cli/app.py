@@ -147,6 +147,10 @@ def predict(
     reference: Annotated[
         str | None, typer.Option(help="Where the reference inputs are now, if any of your own are recorded.")
     ] = None,
+    dataset: Annotated[
+        str | None,
+        typer.Option(help="Where the data set is now, if rows of it, set aside, are the reference inputs."),
+    ] = None,
     batch_size: Annotated[int, typer.Option(help="Rows at a time; does not change the labels.")] = 250,
     device: Annotated[
         str | None, typer.Option(help="cpu, cuda, cuda:1, ... Default: a GPU where there is one.")
@@ -181,6 +185,7 @@ def predict(
         file,
         prior=prior,
         reference=reference,
+        dataset=dataset,
         device=device,
         batch_size=batch_size,
         as_json=json_,

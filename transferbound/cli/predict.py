@@ -39,6 +39,7 @@ def run_predict(
     *,
     prior: str | None,
     reference: str | None,
+    dataset: str | None,
     device: str | None,
     batch_size: int,
     as_json: bool,
@@ -62,7 +63,9 @@ def run_predict(
 
     from transferbound.prediction.predictor import Predictor
 
-    predictor = Predictor.from_pretrained(folder, prior=prior, reference=reference, device=device)
+    predictor = Predictor.from_pretrained(
+        folder, prior=prior, reference=reference, dataset=dataset, device=device
+    )
     wide = min(_MOST_LABEL, max(len(printable(name)) for name in predictor.class_names))
     line = _as_json if as_json else partial(_as_text, wide=wide, whole=modality == "image")
     with _pipe_may_close(), tqdm(desc="predicting", unit="row", disable=quiet, leave=False) as bar:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from transferbound.certificate.certificate import Certificate
@@ -19,14 +20,19 @@ __all__ = ["certified_predictor"]
 
 
 def certified_predictor(
-    certificate: Certificate, folder: Path | None, prior: str | Prior | None, reference: str | None
+    certificate: Certificate,
+    folder: Path | None,
+    prior: str | Prior | None,
+    reference: str | None,
+    dataset: str | None = None,
 ) -> DecodedPredictor:
     """Decodes the certificate's message against what it names.
 
     Args:
         certificate: its form is checked already.
         folder: where it lies, and its checkpoint perhaps beside it.
-        prior, reference: the checkpoint, or where it and the reference inputs are now.
+        prior, reference, dataset: the checkpoint, or where it, the reference inputs, and the data set of which rows
+            are set aside, are now.
 
     Raises:
         MessageError: the message is another, or does not decode.
@@ -39,7 +45,7 @@ def certified_predictor(
     problems = message_problems(certificate)
     if problems:
         raise MessageError(f"{problems[0]}: offset.bin is not this certificate's; get both files again")
-    checkpoint, own = _found(content, folder, prior, reference)
+    checkpoint, own = _found(content, folder, prior, Places(reference=reference, dataset=dataset))
     _check_prior(content, checkpoint)
     _check_reference(content, checkpoint, own)
     names = content["dataset"]["class_names"]
@@ -58,16 +64,16 @@ def certified_predictor(
 
 
 def _found(
-    content: Content, folder: Path | None, prior: str | Prior | None, reference: str | None
+    content: Content, folder: Path | None, prior: str | Prior | None, places: Places
 ) -> tuple[Prior, Reference | None]:
-    """The checkpoint and the user's own reference inputs, where the certificate states any."""
-    places = Places(prior=prior if isinstance(prior, str) else None, reference=reference)
+    """The checkpoint and the reference inputs, where the certificate states others than the default ones."""
+    places = replace(places, prior=prior if isinstance(prior, str) else None)
     if folder is not None:
         places = places.beside(folder)
     places = places.elsewhere(content)
     modality = content["dataset"]["modality"]
     if isinstance(prior, Prior):
-        return prior, load_own_reference(content, places.reference, modality)
+        return prior, load_own_reference(content, places.reference, modality, places.dataset)
     try:
         checkpoint = load_prior(content["prior"], places.prior)
     except PriorError as error:
@@ -77,13 +83,18 @@ def _found(
             f"{error}; name where the certificate's checkpoint is now with prior (--prior)"
         ) from error
     try:
-        return checkpoint, load_own_reference(content, places.reference, modality)
+        return checkpoint, load_own_reference(content, places.reference, modality, places.dataset)
     except DataError as error:
-        if places.reference is not None:
+        if (places.reference, places.dataset) != (None, None):
             raise
-        raise DataError(
-            f"{error}; name where the certificate's reference inputs are now with reference (--reference)"
-        ) from error
+        raise DataError(f"{error}; name where they are now with {_option(content)}") from error
+
+
+def _option(content: Content) -> str:
+    """By which the place of reference inputs is named."""
+    if "set_aside" in content["dataset"]:
+        return "dataset (--dataset): they are rows of the data set"
+    return "reference (--reference): they are the certificate's reference inputs"
 
 
 def _check_prior(content: Content, checkpoint: Prior) -> None:
@@ -118,7 +129,7 @@ def _check_reference(content: Content, checkpoint: Prior, own: Reference | None)
         remedy = (
             "use the release of transferbound that unverified.versions names"
             if own is None
-            else "name a copy of them with reference (--reference)"
+            else f"name a copy of them with {_option(content)}"
         )
         raise DataError(
             f"the reference inputs {used.name} are not the certificate's: {problems[0]}; {remedy}"

@@ -83,6 +83,7 @@ class Predictor:
         prior: str | os.PathLike[str] | Prior | None = None,
         reference: str | os.PathLike[str] | None = None,
         device: str | torch.device | None = None,
+        dataset: str | os.PathLike[str] | None = None,
     ) -> Predictor:
         """Decodes the message of a certificate against its checkpoint.
 
@@ -97,6 +98,8 @@ class Predictor:
             reference: where the reference inputs are now, if the certificate states any of the user's own and they
                 are not under the recorded name.
             device: where to compute; default: a GPU where there is one.
+            dataset: where the data set is now, if some of its rows, set aside, are the reference inputs and it is not
+                under the recorded name.
 
         Raises:
             CertificateError: the certificate is missing, malformed, or contradicts its message.
@@ -109,7 +112,9 @@ class Predictor:
         read = (
             certificate if isinstance(certificate, Certificate) else Certificate.from_pretrained(certificate)
         )
-        return cls(read, certified_predictor(read, folder, _name(prior), _name(reference)), chosen)
+        return cls(
+            read, certified_predictor(read, folder, _name(prior), _name(reference), _name(dataset)), chosen
+        )
 
     def predict(
         self, inputs: Any, *, batch_size: int = LARGE_BATCH, progress: bool = False

@@ -11,7 +11,7 @@ from transferbound.certificate.content import Content, PriorContent
 from transferbound.data.examples import Examples
 from transferbound.data.labelled import LabelledData
 from transferbound.data.reading import DataReading
-from transferbound.data.reference import load_reference
+from transferbound.data.reference import load_reference, reference_set_aside
 from transferbound.errors import ArgumentError, DataError
 from transferbound.independence.reference import SearchedReference, searched_reference, set_aside_reference
 from transferbound.priors import Prior
@@ -66,7 +66,8 @@ class Places:
         own = stated is not None and "split" in stated
         if self.reference is not None and not own:
             raise ArgumentError(
-                f"reference inputs {self.reference!r} are given, but the certificate states none; leave them out"
+                f"reference inputs {self.reference!r} are given, but the certificate states none of that kind; leave "
+                "them out"
             )
         return Places(
             reference=None if stated is None or self.reference == stated["id"] else self.reference,
@@ -108,10 +109,15 @@ def load_prior(stated: PriorContent, elsewhere: str | None) -> Prior:
 def load_rows(content: Content, elsewhere: str | None) -> RecordedRows:
     test, part = content["evaluation"]["test"], content["independence"]["prior_split"]
     return RecordedRows(
-        data=without_set_aside(_load_split(content, elsewhere, content["dataset"]["split"]), content),
+        data=load_counted(content, elsewhere),
         test=None if test is None else _load_split(content, elsewhere, test["split"]),
         prior_split=None if part is None else _load_split(content, elsewhere, part["split"]),
     )
+
+
+def load_counted(content: Content, elsewhere: str | None) -> LabelledData:
+    """The training rows; those that a certificate states to be set aside are taken away."""
+    return without_set_aside(_load_split(content, elsewhere, content["dataset"]["split"]), content)
 
 
 def without_set_aside(data: LabelledData, content: Content) -> LabelledData:
@@ -175,9 +181,23 @@ def load_searched_reference(
     return searched_reference(named, data, split=split, override=content["independence"]["override"])
 
 
-def load_own_reference(content: Content, elsewhere: str | None, modality: str) -> Reference | None:
-    """The user's own reference inputs under their recorded name; None where the default ones, or none, are stated."""
+def load_own_reference(
+    content: Content, elsewhere: str | None, modality: str, dataset: str | None = None
+) -> Reference | None:
+    """The reference inputs that a predictor needs and this package does not hold.
+
+    Args:
+        content: of the certificate.
+        elsewhere: where the user's own inputs are now; None: under their recorded name.
+        modality: what the checkpoint reads.
+        dataset: where the data set is now, of which rows are set aside; None: under its recorded name.
+
+    Returns:
+        The user's own, under their recorded name, or rows set aside; None where the default ones, or none, are stated.
+    """
     stated = content["decoder"].get("reference")
+    if stated is not None and "set_aside" in content["dataset"]:
+        return reference_set_aside(load_counted(content, dataset))
     if stated is None or "split" not in stated:
         return None
     found = load_reference(elsewhere or stated["id"], modality=modality, split=stated["split"])
