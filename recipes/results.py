@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib.figure
-from _run.publish import CARDS, TABLE
+from _run.few_rows_page import draw_few_rows, few_rows_section
+from _run.publish import CARDS, FEW_ROWS, TABLE
 
 from transferbound.storage.files import write_text
 from transferbound.wording import percent, percent_up
@@ -21,6 +22,7 @@ from transferbound.wording import percent, percent_up
 Row = dict[str, Any]
 
 _FIGURE = "figures/bound_vs_bits.png"
+_FEW_FIGURE = "figures/few_rows.png"
 _MARKS = ("<!-- rows of model_cards/results.json -->\n", "\n<!-- end of rows -->")
 
 _CELLS: dict[str, Callable[[Row], str]] = {
@@ -37,20 +39,24 @@ _CELLS: dict[str, Callable[[Row], str]] = {
 }
 _SHORT = ("bound", "published", "train error", "test error", "bits", "minutes x cores")
 
-_INTRODUCTION = """Written by `python recipes/results.py` from `results.json`, to which every recipe adds its row. Each
-bound holds with 95 % confidence, spends no held-out data, and was verified in a fresh process; its certificate and card
-lie in the folder of its name. "Published" is the 2022 paper (Lotfi et al., arXiv 2211.13609), data-independent prior.
-"Held-out tenth" is what counting errors on a tenth of the same data would certify if the error there were the training
-error: usually less, and it costs that tenth. Test errors are for the report; nothing was chosen by them. Where the
-minutes are missing they were not measured in one run of the recipe."""
+_INTRODUCTION = """Written by `python recipes/results.py` from `results.json`, to which every recipe adds its row.
+Each bound holds with 95 % confidence and was verified in a fresh process; its certificate and card lie in the folder
+of its name. n is the number of rows that are counted. Kind "sparse" on images sets up to 1,500 others aside: the
+components are those of their pictures, their labels are read by nobody, and the bound does not count them.
+"Published" is the 2022 paper (Lotfi et al., arXiv 2211.13609), data-independent prior. "Held-out tenth" is what
+counting errors on a tenth of the same data would certify if the error there were the training error: usually less,
+and it costs that tenth. Test errors are for the report; nothing was chosen by them. Where the minutes are missing
+they were not measured in one run of the recipe."""
 
 
-def page(rows: list[Row], ablations: list[Row]) -> str:
+def page(rows: list[Row], ablations: list[Row], few: list[Row]) -> str:
     """The page as Markdown."""
     lines = ["# Results", "", _INTRODUCTION, "", *_table(rows, tuple(_CELLS), ""), ""]
     lines += [f"![Bound against bits]({_FIGURE})", ""]
     notes = [f"- [{row['name']}]({row['name']}/README.md): {row['note']}" for row in rows if row["note"]]
     lines += ["## Notes", "", *notes, ""] if notes else []
+    if few:
+        lines += few_rows_section(few, _FEW_FIGURE)
     if ablations:
         lines += _ablation(ablations)
     return "\n".join(lines)
@@ -136,6 +142,12 @@ def draw(rows: list[Row], path: Path) -> None:
     figure.savefig(path, dpi=150)
 
 
+def _rows(table: Path) -> list[Row]:
+    """The rows of a study's table; none where it was not run."""
+    found: list[Row] = json.loads(table.read_text(encoding="utf-8")) if table.exists() else []
+    return found
+
+
 def main(argv: list[str] | None = None) -> int:
     """Reads the tables, writes README.md and the figure beside them, and the rows of the README above."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -146,10 +158,11 @@ def main(argv: list[str] | None = None) -> int:
         print(f"error: {table} is not there; run a recipe first", file=sys.stderr)
         return 2
     rows = json.loads(table.read_text(encoding="utf-8"))
-    ablations = cards / "ablation.json"
-    changes = json.loads(ablations.read_text(encoding="utf-8")) if ablations.exists() else []
+    changes, few = _rows(cards / "ablation.json"), _rows(cards / FEW_ROWS)
     draw(rows, cards / _FIGURE)
-    write_text(cards / "README.md", page(rows, changes))
+    if few:
+        draw_few_rows(few, cards / _FEW_FIGURE)
+    write_text(cards / "README.md", page(rows, changes, few))
     readme = cards.resolve().parent / "README.md"
     if readme.exists():
         write_text(readme, with_rows(readme.read_text(encoding="utf-8"), rows, cards.name))

@@ -15,6 +15,7 @@ from transferbound.verification.recorded import PRIOR_BESIDE
 ROOT = Path(__file__).resolve().parents[2]
 CARDS = ROOT / "model_cards"
 TABLE = "results.json"
+FEW_ROWS = "few_rows.json"
 _LARGEST_PRIOR = 2 * 10**6  # bytes
 _FILES = ("certificate.json", "offset.bin", "README.md")
 

@@ -25,7 +25,7 @@ import torch
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from _priors.tables import write_table
-from _run.publish import CARDS
+from _run.publish import CARDS, FEW_ROWS
 
 from transferbound import Certificate, CertifySettings, FinetuneSettings, Prior, certify, verify
 from transferbound.bounds import occam_binomial
@@ -33,7 +33,6 @@ from transferbound.certification.settings import TRIED_ON
 from transferbound.storage.files import write_json
 
 SIZES = (500, 1000, 2000, 5000)
-TABLE = "few_rows.json"
 CONSTANT_BITS = 5.0
 """By so many bits more than its own the constant answer may be beaten, and no more."""
 
@@ -121,7 +120,7 @@ def main(argv: list[str] | None = None) -> int:
         prior = given.minilm if task in ("sst2", "subj") else given.lite0
         rows += run(task, getattr(given, task), prior, given.out, settings, (150,) if given.quick else SIZES)
     given.cards.mkdir(parents=True, exist_ok=True)
-    write_json(given.cards / TABLE, rows)
+    write_json(given.cards / FEW_ROWS, rows)
     return 0
 
 

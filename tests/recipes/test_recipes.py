@@ -259,7 +259,8 @@ def test_the_pages_say_what_the_table_says() -> None:
     rows, changes = (
         json.loads((cards / name).read_text(encoding="utf-8")) for name in ("results.json", "ablation.json")
     )
-    assert module.page(rows, changes) == (cards / "README.md").read_text(encoding="utf-8")
+    few = module._rows(cards / "few_rows.json")
+    assert module.page(rows, changes, few) == (cards / "README.md").read_text(encoding="utf-8")
     readme = (RECIPES.parent / "README.md").read_text(encoding="utf-8")
     assert module.with_rows(readme, rows, "model_cards") == readme
     assert all(f"](model_cards/{row['name']}/README.md) | " in readme for row in rows)
@@ -306,6 +307,21 @@ def test_the_ablation(tmp_path: Path) -> None:
     assert by_name["half the coordinates"]["message_bits"] < by_name["all of it"]["message_bits"]
 
 
+def test_few_rows(tmp_path: Path) -> None:
+    data = digits(tmp_path / "digits", 400)
+    prior = export_efficientnet_lite0(tmp_path / "prior")
+    command = ["--mnist", str(data), "--lite0", str(prior), "--tasks", "mnist", "--quick", "--threads", "1"]
+    study = recipe("studies.few_rows")
+    assert study.main([*command, "--out", str(tmp_path / "out"), "--cards", str(tmp_path)]) == 0
+    (row,) = json.loads((tmp_path / "few_rows.json").read_text())
+    certificate = Certificate.from_pretrained(tmp_path / "out" / "mnist-150")
+    assert (row["rows"], row["n"], row["risk_bound"]) == (150, 150, certificate.risk_bound)
+    assert row["risk_bound"] <= row["constant_bound"]
+    one, more = (study.sample(str(data), n, tmp_path / "samples") for n in (50, 150))
+    few, many = (LabelledData.load(str(folder)) for folder in (one, more))
+    np.testing.assert_array_equal(many.row_hashes[:50], few.row_hashes)
+
+
 def test_the_results_page(tmp_path: Path) -> None:
     rows = [
         {
@@ -334,11 +350,29 @@ def test_the_results_page(tmp_path: Path) -> None:
         for name, bound in (("all of it", 0.1953125), ("no polish", 0.21875))
     ]
     (tmp_path / "ablation.json").write_text(json.dumps(changes))
+    few = [
+        {
+            "task": task,
+            "rows": n,
+            "n": n - 50,
+            "kind": "sparse",
+            "bits": 61.4,
+            "train_error": 0.1,
+            "risk_bound": 0.29995 - n / 10**4,
+            "constant_bound": 0.50995,
+            "holdout_tenth": 0.21995,
+        }
+        for task in ("Few A", "Few B")
+        for n in (500, 1000)
+    ]
+    (tmp_path / "few_rows.json").write_text(json.dumps(few))
     assert recipe("results").main(["--cards", str(tmp_path)]) == 0
     text = (tmp_path / "README.md").read_text()
     assert (
         "| [Task 0](task0/README.md) | **25.01 %** | none known | 10.00 % | 12.00 % | 1,000 | 5,000 |" in text
     )
     assert "| no polish | 21.88 % | +2.34 |" in text
+    assert "| Few B | 1,000 | **20.00 %** | 51.00 % | 22.00 % | 10.00 % | 61 | sparse |" in text
+    assert (tmp_path / "figures" / "few_rows.png").stat().st_size > 10_000
     assert (tmp_path / "figures" / "bound_vs_bits.png").stat().st_size > 10_000
     assert recipe("results").main(["--cards", str(tmp_path / "empty")]) == 2
