@@ -15,6 +15,8 @@ from transferbound.errors import ArgumentError
 QUICK_ROWS, QUICK_EPOCHS, QUICK_DIM, QUICK_MINUTES = 1500, 4.0, 100, 0.3
 """What ``--quick`` cuts a recipe, and the training of its prior, to."""
 
+COPIES = ("none", "prior", "dataset", "all")
+
 
 @dataclass(frozen=True)
 class Options:
@@ -30,7 +32,7 @@ class Options:
         base: checkpoint that a transfer prior starts from, where not from the Hub.
         budget_minutes: of finetuning, instead of the recipe's epochs.
         restart: throw an unfinished run away.
-        copies: data and prior are what their Hub ids name, wherever they are read.
+        copies: which of data and prior are what their Hub ids name, wherever they are read: one of ``COPIES``.
     """
 
     dataset: str
@@ -42,7 +44,7 @@ class Options:
     base: str | None = None
     budget_minutes: float | None = None
     restart: bool = False
-    copies: bool = False
+    copies: str = "none"
 
     @property
     def source_rows(self) -> int | None:
@@ -85,8 +87,12 @@ def _parser(name: str, dataset: str, description: str) -> argparse.ArgumentParse
     add("--threads", type=int, help="CPU threads")
     add(
         "--copies",
-        action="store_true",
-        help="the folders given are copies of what the recipe names: the certificate bears the Hub ids",
+        nargs="?",
+        choices=COPIES,
+        const="all",
+        default="none",
+        help="the folders given are copies of what the recipe names (all, or the prior or the dataset alone): the "
+        "certificate bears their Hub ids",
     )
     add("--restart", action="store_true", help="throw away an unfinished run")
     add(

@@ -120,13 +120,17 @@ def _rows(recipe: Recipe, options: Options, split: str) -> LabelledData:
     if options.dataset == recipe.dataset:
         return LabelledData.load(options.dataset, split=split, config=recipe.config)
     data = LabelledData.load(options.dataset, split=split)
-    return data.under_name(recipe.dataset, config=recipe.config) if options.copies else data
+    return (
+        data.under_name(recipe.dataset, config=recipe.config)
+        if options.copies in ("dataset", "all")
+        else data
+    )
 
 
 def _named(recipe: Recipe, options: Options, prior: str) -> Prior:
     """The prior; of a copy, under its Hub id, and one that was made here under its place beside the card."""
     found = Prior.from_pretrained(prior)
-    if not options.copies or prior == recipe.prior:
+    if options.copies not in ("prior", "all") or prior == recipe.prior:
         return found
     return found.under_name(
         recipe.prior if isinstance(recipe.prior, str) else f"{recipe.name}/{PRIOR_BESIDE}"
