@@ -87,14 +87,14 @@ def _found(
     except DataError as error:
         if (places.reference, places.dataset) != (None, None):
             raise
-        raise DataError(f"{error}; name where they are now with {_option(content)}") from error
+        raise DataError(f"{error}; name where the certificate's {_option(content)}") from error
 
 
 def _option(content: Content) -> str:
     """By which the place of reference inputs is named."""
     if "set_aside" in content["dataset"]:
-        return "dataset (--dataset): they are rows of the data set"
-    return "reference (--reference): they are the certificate's reference inputs"
+        return "data set, of which they are rows, is now with dataset (--dataset)"
+    return "reference inputs are now with reference (--reference)"
 
 
 def _check_prior(content: Content, checkpoint: Prior) -> None:
@@ -129,7 +129,7 @@ def _check_reference(content: Content, checkpoint: Prior, own: Reference | None)
         remedy = (
             "use the release of transferbound that unverified.versions names"
             if own is None
-            else f"name a copy of them with {_option(content)}"
+            else f"name where the certificate's {_option(content)}"
         )
         raise DataError(
             f"the reference inputs {used.name} are not the certificate's: {problems[0]}; {remedy}"
