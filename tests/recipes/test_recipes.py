@@ -16,7 +16,6 @@ import pytest
 import torch
 from conftest import save_rows, text_rows
 from PIL import Image
-from timm.data import ImageNetInfo
 
 from transferbound import Certificate, LabelledData, Prior
 from transferbound.demo import export_efficientnet_lite0
@@ -116,7 +115,7 @@ def test_by_transfer_from_rendered_digits(tmp_path: Path, monkeypatch: pytest.Mo
     module = recipe("mnist_from_rendered_digits")
     monkeypatch.setattr(module, "rendered_digits", lambda folder, rows: draw(folder, 100))
     run("mnist_from_rendered_digits", tmp_path, digits(tmp_path / "digits"))
-    assert Certificate.from_pretrained(tmp_path / "out").content["decoder"]["candidates"] == 256 * 2 * 16
+    assert Certificate.from_pretrained(tmp_path / "out").content["decoder"]["candidates"] == 0
 
 
 def test_from_imagenet(tmp_path: Path) -> None:
@@ -131,47 +130,6 @@ def test_from_imagenet(tmp_path: Path) -> None:
     assert content["decoder"]["candidates"] == 0
     paid = {cost["field"]: cost["bits"] for cost in content["message"]["costs"]}
     assert paid["candidate"] == pytest.approx(10.0, abs=1e-5)  # Elias delta of 61
-
-
-def test_a_head_that_knows_its_labels(tmp_path: Path) -> None:
-    labels, base = recipe("_priors.label_heads"), export_efficientnet_lite0(tmp_path / "base")
-    row = run("cifar10_from_imagenet", tmp_path, digits(tmp_path / "digits", 40), "--base", str(base))
-    assert row["kind"] == "film"
-    certificate = Certificate.from_pretrained(tmp_path / "out").content
-    assert certificate["decoder"]["candidates"] == 16
-    (folder,) = (tmp_path / "priors").iterdir()
-    prior, whole = Prior.from_pretrained(str(folder)), Prior.from_pretrained(str(base))
-    assert prior.provenance["datasets"] == ["imagenet-1k"]
-    assert certificate["prior"]["sha256"] == prior.fingerprint
-    few, many = prior.build(10).network, whole.build(1000).network
-    images = torch.rand(4, 3, 64, 64)
-    with torch.no_grad():
-        torch.testing.assert_close(few.forward_features(images), many.forward_features(images))
-    weight, (horse,) = many.classifier.weight, labels.CIFAR10["horse"]
-    centred = weight[horse] - weight.mean(0)
-    assert torch.cosine_similarity(few.classifier.weight[7], centred, dim=0) > 0.9999
-
-
-def test_no_imagenet_class_stands_for_two() -> None:
-    classes = recipe("_priors.label_heads").CIFAR10
-    assert len(classes) == 10
-    places = [place for row in classes.values() for place in row]
-    assert len(places) == len(set(places))
-
-
-@pytest.mark.parametrize(
-    ("label", "word"),
-    [
-        *(("bird", word) for word in ("cock", "macaw", "albatross")),
-        *(("dog", word) for word in ("Chihuahua", "Mexican hairless")),
-        *(("ship", word) for word in ("yawl", "liner", "container ship")),
-        ("truck", "trailer truck"),
-    ],
-)
-def test_imagenet_classes_are_the_named_ones(label: str, word: str) -> None:
-    info = ImageNetInfo("imagenet-1k")
-    described = [info.index_to_description(place) for place in recipe("_priors.label_heads").CIFAR10[label]]
-    assert any(text.split(",")[0] == word for text in described)
 
 
 def test_from_minilm(tmp_path: Path) -> None:
