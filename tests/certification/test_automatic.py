@@ -13,7 +13,7 @@ from spine_fixtures import bright_rows, grouped, here_cli, run_cli, world
 from transferbound import CertifySettings, FinetuneSettings, LabelledData, Prior, certify, verify
 from transferbound.bounds import occam_binomial
 from transferbound.certificate.content import Content
-from transferbound.data.reference import load_reference
+from transferbound.data.reference import SET_ASIDE, load_reference
 from transferbound.errors import PriorError
 from transferbound.independence.reference import SearchedReference, searched_reference
 from transferbound.message.stream import decode_header
@@ -40,7 +40,8 @@ def test_the_plain_command_certifies_and_verifies(tmp_path: Path) -> None:
     decoder = content["decoder"]
     assert decoder["kind"] == "sparse"
     assert decoder["components"] > 0
-    assert decoder["reference"]["id"].startswith("default-")
+    assert decoder["reference"]["id"] == SET_ASIDE
+    assert content["n"] == 540
     assert content["risk_bound"] < 0.35
     tried = content["unverified"]["training"]["tried"]
     assert {one["kind"] for one in tried} == {"constant", "sparse"}

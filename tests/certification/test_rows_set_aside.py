@@ -85,12 +85,12 @@ def test_counted_rows_among_them_are_noticed(tmp_path: Path, monkeypatch: pytest
 
 
 def test_how_many_by_default(tmp_path: Path, tiny_bert: Path) -> None:
-    pictures = LabelledData.load(save_rows(tmp_path / "bright", bright_rows(2200, side=4)).as_posix())
+    pictures = LabelledData.load(save_rows(tmp_path / "bright", bright_rows(500, side=4)).as_posix())
     texts = LabelledData.load(save_rows(tmp_path / "texts", text_rows(60)).as_posix())
     plain = CertifySettings(finetune=SHORT)
-    assert default_set_aside(plain, pictures, None) == 220
+    assert default_set_aside(plain, pictures, None) == 50
     assert default_set_aside(plain, pictures, "some pictures") == 0
-    assert default_set_aside(plain, pictures.setting_aside(201), None) == 0
+    assert default_set_aside(plain, pictures.setting_aside(1), None) == 0
     assert default_set_aside(plain, texts, None) == 0
     assert default_set_aside(CertifySettings(subspace=SubspaceConfig("film", 100)), pictures, None) == 0
     assert default_set_aside(CertifySettings(set_aside=7), pictures, "some pictures") == 7

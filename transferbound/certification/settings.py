@@ -43,7 +43,9 @@ results were seen.
 DEFAULT_HEAD_SCALE = 8
 """A new head starts from zero and has the longest way to go: its part of the offset counts 16-fold."""
 
-_LEAST_TO_SET_ASIDE, _MOST_SET_ASIDE = 2000, 1500  # units
+# Bounds in %, EfficientNet-Lite0, samples of MNIST, with a tenth set aside and with none: 500 rows 44.5 and 44.9,
+# 1,000 rows 30.3 and 32.3, 2,000 rows 20.3 and 22.1.
+_LEAST_TO_SET_ASIDE, _MOST_SET_ASIDE = 500, 1500  # units
 
 MAX_POINTS = 64
 """Settings that a search tries at most."""
