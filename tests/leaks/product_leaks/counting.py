@@ -57,8 +57,8 @@ COUNTING = (
         name="zero-logits-are-not-compared",
         trap="13: logits that are all zero for a row that comes alone, and others beside other rows",
         file=_TRIAL,
-        old="torch.isfinite(moved) & torch.isfinite(size)",
-        new="torch.isfinite(moved) & (size > 0)",
+        old="finite.all(1) & torch.isfinite(size)",
+        new="finite.all(1) & (size > 0)",
         tests=tests_in("risks/test_alone.py", "test_a_model_that_looks_at_the_rows_beside_a_row_is_refused"),
     ),
     Control(
