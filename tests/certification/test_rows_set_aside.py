@@ -122,3 +122,21 @@ def test_the_predictor_reads_them(certificate: dict[str, Any], tmp_path: Path) -
     save_rows(tmp_path / "others", bright_rows(300, seed=5))
     with pytest.raises(DataError, match="the reference inputs rows set aside are not the certificate's"):
         Predictor.from_pretrained(tmp_path / "out", dataset=str(tmp_path / "others"))
+
+
+def test_a_number_that_is_not_the_rules_stands_on_the_writers_word(tmp_path: Path) -> None:
+    """Trap 4: how many are set aside moves bound and components, and could be chosen by them."""
+    save_rows(tmp_path / "bright", bright_rows(500, side=4))
+    said = {}
+    for name, options in {"rule": [], "other": ["--set-aside", 60], "none": ["--set-aside", 0]}.items():
+        assert bound(tmp_path, *options) == 0
+        content = json.loads((tmp_path / "out" / "certificate.json").read_text())
+        assert content["decoder"]["kind"] == "sparse"
+        said[name] = " ".join(content["assumptions"])
+        (tmp_path / "out").rename(tmp_path / name)
+    word = "it was fixed before the training data was seen, and no other was tried"
+    assert word not in said["rule"]
+    assert "How many was fixed before the training data was seen" in said["rule"]
+    assert word in said["other"]
+    assert "No row was set aside" in said["none"]
+    assert word in said["none"]

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from transferbound.certificate.content import CutContent, DatasetContent, DecoderContent, RiskContent
+from transferbound.data.set_aside import customary_units
 from transferbound.independence.record import IndependenceRecord
 from transferbound.message import OPEN_LIST
 from transferbound.risks.risk import Risk
@@ -16,6 +17,11 @@ _MOST_SHOWN = 60  # characters of a split
 _OPEN = (
     "The message names a place on a list of variants that may grow, and pays for the length of the place's number, "
     "however long the list is."
+)
+_BY_RULE = "How many was fixed before the training data was seen."
+_BY_WORD = (
+    "That number is not the package's own; by the word of the writer, which nothing here can check, it was fixed "
+    "before the training data was seen, and no other was tried."
 )
 _LAST_DIGITS = 1e-12  # 1 - 0.95 is not 0.05
 
@@ -46,6 +52,7 @@ def assumptions(
         )
     return [
         *found,
+        *_names(decoder),
         *_set_aside(data, decoder),
         *_reference(decoder),
         _variants(decoder),
@@ -67,9 +74,19 @@ def no_better_than_constant(risk: Risk, stated: RiskContent, comparison: Mapping
 
 
 def _set_aside(data: DatasetContent, decoder: DecoderContent) -> list[str]:
-    """What the rows are that are not counted, and what they were for."""
+    """What the rows are that are not counted, what they were for, and who chose how many."""
     if "set_aside" not in data:
-        return []
+        own = "split" in decoder.get("reference", {})
+        if (
+            data["modality"] == "text"
+            or "reference" not in decoder
+            or own
+            or not customary_units(data["units"])
+        ):
+            return []
+        return [
+            f"No row was set aside for the components, where the package would set a tenth aside. {_BY_WORD}"
+        ]
     rows, units = data["set_aside"]["rows"], data["set_aside"]["units"]
     use = (
         "the components are those of their inputs"
@@ -79,8 +96,22 @@ def _set_aside(data: DatasetContent, decoder: DecoderContent) -> list[str]:
     of_groups = f" of {units:,} groups" if data["columns"]["group"] is not None else ""
     return [
         f"{rows:,} more rows{of_groups} of the split were set aside, by their places in it and without sight of what "
-        f"they hold, and are not counted: {use}; no label of theirs was read. How many was fixed before the training "
-        "data was seen."
+        f"they hold, and are not counted: {use}; no label of theirs was read. "
+        + (
+            _BY_RULE
+            if units == customary_units(data["units"] + units) and data["modality"] == "image"
+            else _BY_WORD
+        )
+    ]
+
+
+def _names(decoder: DecoderContent) -> list[str]:
+    """A name that was chosen in the light of results would be a message that nobody paid for."""
+    if decoder["head_start"] != "class names":
+        return []
+    return [
+        "The head starts from the names of the classes. By the word of the writer, which nothing here can check, they "
+        "are those that the makers of the data set gave them, and none was chosen by what the model makes of it."
     ]
 
 

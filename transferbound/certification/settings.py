@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from transferbound.data.set_aside import customary_units
 from transferbound.errors import ArgumentError
 from transferbound.finetune.settings import FinetuneSettings
 from transferbound.message import DIMS, INPUT_SIZES, OPEN_LIST, Header
@@ -42,10 +43,6 @@ results were seen.
 
 DEFAULT_HEAD_SCALE = 8
 """A new head starts from zero and has the longest way to go: its part of the offset counts 16-fold."""
-
-# Bounds in %, EfficientNet-Lite0, samples of MNIST, with a tenth set aside and with none: 500 rows 44.5 and 44.9,
-# 1,000 rows 30.3 and 32.3, 2,000 rows 20.3 and 22.1.
-_LEAST_TO_SET_ASIDE, _MOST_SET_ASIDE = 500, 1500  # units
 
 MAX_POINTS = 64
 """Settings that a search tries at most."""
@@ -176,9 +173,7 @@ def default_set_aside(settings: CertifySettings, data: LabelledData, reference: 
         return settings.set_aside
     if not settings.is_automatic or reference is not None or data.aside is not None:
         return 0
-    if data.modality != "image" or data.n_units < _LEAST_TO_SET_ASIDE:
-        return 0
-    return min(_MOST_SET_ASIDE, data.n_units // 10)
+    return customary_units(data.n_units) if data.modality == "image" else 0
 
 
 def header_of(settings: CertifySettings, prior: Prior, data: LabelledData) -> Header:

@@ -188,6 +188,25 @@ INDEPENDENCE = (
         tests=tests_in("data/test_set_aside.py", "test_rows_that_stay_and_rows_that_go_are_all_rows"),
     ),
     Control(
+        name="class-names-say-anything",
+        trap="2: a text of any length, written by whoever made the copy of the data, as the name of a class",
+        file="transferbound/priors/components/names.py",
+        old="len(name) <= _LONGEST",
+        new="True",
+        tests=tests_in("priors/components/test_names.py", "test_what_is_a_name"),
+    ),
+    Control(
+        name="a-number-set-aside-by-trial",
+        trap="4: how many rows are set aside, chosen by what came out, under a sentence that says it was not",
+        file="transferbound/certificate/assumptions.py",
+        old='units == customary_units(data["units"] + units)',
+        new="True",
+        tests=tests_in(
+            "certification/test_rows_set_aside.py",
+            "test_a_number_that_is_not_the_rules_stands_on_the_writers_word",
+        ),
+    ),
+    Control(
         name="rows-trained-on-are-a-test",
         trap="a test error on rows that the model or the prior was trained on",
         file="transferbound/certification/inputs.py",

@@ -30,6 +30,8 @@ NAMES = ("bad film", "good_film", "no-film")
         (["class 3", "class 4"], False),
         (["good_film", "good film"], False),  # the same words
         (["?", "!"], False),
+        (["negative", "x" * 41], False),
+        (["negative", "a film that moves, and " * 40], False),  # leak 2: a text that says more than a name
         (None, False),
     ],
 )
@@ -82,6 +84,10 @@ def test_a_head_from_names_certifies_and_verifies(
     assert content["decoder"]["kind"] == "sparse"
     assert content["decoder"]["features"] == PLACE
     assert content["decoder"]["head_start"] == "class names"
+    assert any(
+        "The head starts from the names of the classes. By the word" in line
+        for line in content["assumptions"]
+    )
     assert content["decoder"]["features_of"].endswith("from the names of the classes")
     assert verify(tmp_path / "out").holds
     save_rows(tmp_path / "renamed", rows, label=datasets.ClassLabel(names=["cat", "the"]))
