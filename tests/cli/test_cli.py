@@ -43,7 +43,7 @@ def bound(out: Path, **options: Any) -> int:
     return here_cli("bound", *arguments, "--quiet")
 
 
-def refused(code: int, capsys: Capture, message: str, folder: Path, *, exit_code: int = 2) -> None:
+def assert_refused(code: int, capsys: Capture, message: str, folder: Path, *, exit_code: int = 2) -> None:
     """One line that holds ``message``, on standard error; nothing new in ``folder``."""
     told = capsys.readouterr()
     assert code == exit_code, told.err
@@ -102,7 +102,7 @@ def test_spoilt_checkpoints(
     monkeypatch.chdir(tmp_path)
     prior = Path(shutil.copytree(world() / "prior", tmp_path / "prior"))
     spoil(prior)
-    refused(bound(tmp_path / "out", prior=prior), capsys, message, tmp_path)
+    assert_refused(bound(tmp_path / "out", prior=prior), capsys, message, tmp_path)
     assert not (tmp_path / "code-was-run").exists()
 
 
@@ -116,7 +116,7 @@ def test_spoilt_checkpoints(
     ],
 )
 def test_unknown_priors(tmp_path: Path, capsys: Capture, name: str, message: str) -> None:
-    refused(bound(tmp_path / "out", prior=name), capsys, message, tmp_path)
+    assert_refused(bound(tmp_path / "out", prior=name), capsys, message, tmp_path)
 
 
 # Bad data --------------------------------------------------------------------------------------------
@@ -161,7 +161,7 @@ def test_bad_data(
     tmp_path: Path, capsys: Capture, write: Callable[[Path], None], message: str, options: dict[str, Any]
 ) -> None:
     write(tmp_path / "rows")
-    refused(bound(tmp_path / "out", dataset=tmp_path / "rows", **options), capsys, message, tmp_path)
+    assert_refused(bound(tmp_path / "out", dataset=tmp_path / "rows", **options), capsys, message, tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -179,15 +179,15 @@ def test_bad_data(
 def test_data_that_is_not_there(
     tmp_path: Path, capsys: Capture, options: dict[str, Any], message: str
 ) -> None:
-    refused(bound(tmp_path / "out", **options), capsys, message, tmp_path)
+    assert_refused(bound(tmp_path / "out", **options), capsys, message, tmp_path)
 
 
 def test_models_on_the_other_kind_of_data(tiny_bert: Path, tmp_path: Path, capsys: Capture) -> None:
     code = bound(tmp_path / "out", prior=tiny_bert)
-    refused(code, capsys, "reads texts and the data set .* holds images", tmp_path)
+    assert_refused(code, capsys, "reads texts and the data set .* holds images", tmp_path)
     texts = text_data(tmp_path / "sentences")
     code = bound(tmp_path / "out", dataset=texts)
-    refused(code, capsys, "reads images and the data set .* holds texts", tmp_path)
+    assert_refused(code, capsys, "reads images and the data set .* holds texts", tmp_path)
 
 
 # Bad options -----------------------------------------------------------------------------------------
@@ -224,7 +224,7 @@ def test_models_on_the_other_kind_of_data(tiny_bert: Path, tmp_path: Path, capsy
     ],
 )
 def test_bad_options(tmp_path: Path, capsys: Capture, options: dict[str, Any], message: str) -> None:
-    refused(bound(tmp_path / "out", **options), capsys, message, tmp_path)
+    assert_refused(bound(tmp_path / "out", **options), capsys, message, tmp_path)
 
 
 def test_the_weight_of_the_bits_by_its_former_name(tmp_path: Path, capsys: Capture) -> None:
@@ -249,12 +249,12 @@ def test_output_folders_that_exist_or_cannot_be(tmp_path: Path, capsys: Capture)
     taken = tmp_path / "taken"
     taken.mkdir()
     code = bound(taken)
-    refused(code, capsys, "exists already; remove it or choose another --out", tmp_path)
+    assert_refused(code, capsys, "exists already; remove it or choose another --out", tmp_path)
     assert list(taken.iterdir()) == []
     file = tmp_path / "file"
     file.write_text("", encoding="utf-8")
-    refused(bound(file / "below"), capsys, "cannot be written: Not a directory", tmp_path)
-    refused(bound(tmp_path / "new" / "out", prior="nobody/none"), capsys, "unknown prior", tmp_path)
+    assert_refused(bound(file / "below"), capsys, "cannot be written: Not a directory", tmp_path)
+    assert_refused(bound(tmp_path / "new" / "out", prior="nobody/none"), capsys, "unknown prior", tmp_path)
     assert not (tmp_path / "new").exists()
 
 
@@ -276,11 +276,13 @@ def test_verify_exit_codes(tmp_path: Path, capsys: Capture) -> None:
     assert verdict["holds"] is False
     assert verdict["problems"]
     code = here_cli("verify", tmp_path / "nothing")
-    refused(code, capsys, "is not a folder; give the folder that `transferbound bound` wrote", tmp_path)
+    assert_refused(
+        code, capsys, "is not a folder; give the folder that `transferbound bound` wrote", tmp_path
+    )
     code = here_cli("verify", image_certificate(), "--prior", "nobody/none")
-    refused(code, capsys, "unknown prior nobody/none", tmp_path)
+    assert_refused(code, capsys, "unknown prior nobody/none", tmp_path)
     code = here_cli("verify", image_certificate(), "--dataset", "nobody/none")
-    refused(code, capsys, "unknown data set nobody/none", tmp_path)
+    assert_refused(code, capsys, "unknown data set nobody/none", tmp_path)
 
 
 def test_a_certificate_with_former_names_of_settings_holds(tmp_path: Path) -> None:
@@ -303,7 +305,7 @@ def test_names_in_a_foreign_certificate_do_not_steer_the_terminal(tmp_path: Path
 
 
 def test_card_of_no_certificate(tmp_path: Path, capsys: Capture) -> None:
-    refused(here_cli("card", tmp_path), capsys, "certificate.json is missing", tmp_path)
+    assert_refused(here_cli("card", tmp_path), capsys, "certificate.json is missing", tmp_path)
 
 
 # Output and help -------------------------------------------------------------------------------------

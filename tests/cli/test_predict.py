@@ -56,7 +56,7 @@ def given(monkeypatch: pytest.MonkeyPatch, text: bytes) -> None:
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(text)))
 
 
-def refused(capsys: Capture, message: str, *arguments: object) -> None:
+def assert_refused(capsys: Capture, message: str, *arguments: object) -> None:
     code = here_cli("predict", *arguments, "--quiet")
     told = capsys.readouterr()
     assert code == 2, told
@@ -136,9 +136,9 @@ def test_pairs(made: Made, capsys: Capture, tmp_path: Path) -> None:
     ):
         assert [tuple(one["input"]) for one in found] == pairs
         assert [one["label"] for one in found] == wanted
-    refused(capsys, "3 INPUTs are given and the certificate is of pairs", folder, "a", "b", "c")
+    assert_refused(capsys, "3 INPUTs are given and the certificate is of pairs", folder, "a", "b", "c")
     (tmp_path / "rows").write_text("good film\n")
-    refused(capsys, "line 1 is not valid JSON", folder, "--file", tmp_path / "rows")
+    assert_refused(capsys, "line 1 is not valid JSON", folder, "--file", tmp_path / "rows")
 
 
 def test_images_and_folders_of_them(
@@ -225,7 +225,7 @@ def test_what_cannot_be_asked(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    refused(capsys, message, made(name), *arguments)
+    assert_refused(capsys, message, made(name), *arguments)
 
 
 @pytest.mark.parametrize(
@@ -254,28 +254,32 @@ def test_files_that_are_none(
 ) -> None:
     monkeypatch.setattr(reading, "_MAX_LINE", 30)
     (tmp_path / file).write_bytes(content)
-    refused(capsys, message, made("text sparse"), "--file", tmp_path / file)
+    assert_refused(capsys, message, made("text sparse"), "--file", tmp_path / file)
 
 
 def test_nothing_on_standard_input(made: Made, capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
     given(monkeypatch, b"")
-    refused(capsys, "standard input is empty", made("text sparse"), "-")
+    assert_refused(capsys, "standard input is empty", made("text sparse"), "-")
 
 
 def test_a_folder_without_images(made: Made, capsys: Capture, tmp_path: Path) -> None:
     (tmp_path / "notes").mkdir()
     (tmp_path / "notes" / "a.txt").write_text("x")
-    refused(capsys, "notes holds no image, of 1 files", made("image film"), tmp_path / "notes")
+    assert_refused(capsys, "notes holds no image, of 1 files", made("image film"), tmp_path / "notes")
 
 
 def test_a_damaged_image_is_named(made: Made, capsys: Capture, pictures: list[Path]) -> None:
     pictures[1].write_bytes(pictures[1].read_bytes()[:60])
-    refused(capsys, r"the file .*b\.PNG holds an image that cannot be decoded", made("image film"), *pictures)
+    assert_refused(
+        capsys, r"the file .*b\.PNG holds an image that cannot be decoded", made("image film"), *pictures
+    )
 
 
 def test_another_prior(made: Made, capsys: Capture, pictures: list[Path], tmp_path: Path) -> None:
     other = save_calibrated(tmp_path / "other", seed=2)
-    refused(capsys, "is not the certificate's checkpoint", made("image film"), pictures[0], "--prior", other)
+    assert_refused(
+        capsys, "is not the certificate's checkpoint", made("image film"), pictures[0], "--prior", other
+    )
 
 
 def test_names_of_others_steer_no_terminal(

@@ -37,7 +37,7 @@ from transferbound.errors import DataError, PriorError, PriorIndependenceError, 
 from transferbound.finetune import Finetuner
 from transferbound.predictor import DecodedPredictor
 from transferbound.priors import prior as prior_module
-from transferbound.risks import counting
+from transferbound.risks import passes
 from transferbound.risks.trial import Precision
 
 
@@ -107,7 +107,7 @@ def test_evaluation_that_stays_in_train_mode(
     count_with(monkeypatch, lambda predictor, model: Hidden(predictor.module), trained_model(monkeypatch))
     with pytest.raises(PriorError, match="for a row"):
         run()
-    monkeypatch.setattr(counting, "try_rows_alone", lambda *_, **__: Precision())
+    monkeypatch.setattr(passes, "try_rows_alone", lambda *_, **__: Precision())
     run(replace(QUICK, restart=True))
     monkeypatch.undo()
     assert "errors is stated as" in problems(tmp_path)

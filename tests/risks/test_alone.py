@@ -21,7 +21,7 @@ from transferbound.data.encode import encode
 from transferbound.data.encoded import EncodedData, EncodedTexts
 from transferbound.errors import PriorError
 from transferbound.predictor import DecodedPredictor, decode_predictor
-from transferbound.risks import counting
+from transferbound.risks import passes
 from transferbound.risks.counting import count_errors
 from transferbound.risks.trial import CLOSE_CALL, Precision, try_rows_alone
 
@@ -128,7 +128,7 @@ def test_what_the_trial_does_not_see_verify_counts_otherwise(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Both sides run the same leaky predictor; the batches of verify are others, so its count is another."""
-    monkeypatch.setattr(counting, "try_rows_alone", lambda *_, **__: Precision())
+    monkeypatch.setattr(passes, "try_rows_alone", lambda *_, **__: Precision())
     monkeypatch.setattr(training, "try_rows_alone", lambda *_, **__: Precision())
 
     def leaky(*arguments: Any, **how: Any) -> DecodedPredictor:

@@ -131,7 +131,7 @@ def patterns_that_match(config: SubspaceConfig, model: nn.Module) -> SubspaceCon
     return SubspaceConfig("modules", config.dim, config.seed, modules=",".join(kept))
 
 
-def battery(name: str, kind: str) -> None:
+def assert_battery(name: str, kind: str) -> None:
     model, head = fresh(name)
     config = patterns_that_match(config_for(kind, sum(p.numel() for p in model.parameters())), model)
     subspace = SubspaceModel(model, config, head)
@@ -178,7 +178,7 @@ QUICK = [
 
 @pytest.mark.parametrize(("name", "kind"), QUICK)
 def test_battery(name, kind):
-    battery(name, kind)
+    assert_battery(name, kind)
 
 
 def test_the_quick_battery_meets_every_model_and_kind():
@@ -190,7 +190,7 @@ def test_the_quick_battery_meets_every_model_and_kind():
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("name", MODELS)
 def test_full_battery(name, kind):
-    battery(name, kind)
+    assert_battery(name, kind)
 
 
 def gradient_of(name: str, kind: str, reentrant: bool | None) -> torch.Tensor:

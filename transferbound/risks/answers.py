@@ -12,8 +12,7 @@ from torch import Tensor, nn
 from transferbound.data.batches import LARGE_BATCH, evaluation_order
 from transferbound.data.encoded import EncodedData
 from transferbound.errors import ArgumentError
-from transferbound.risks.passes import full_float32, settled_pass
-from transferbound.risks.trial import try_rows_alone
+from transferbound.risks.passes import settled_pass
 
 __all__ = ["NO_ANSWER", "Answers", "answers_of"]
 
@@ -60,8 +59,6 @@ def answers_of(
     """
     if batch_size < 1:
         raise ArgumentError(f"batch_size is {batch_size}; it must be at least 1")
-    module.eval()
-    device = next(module.parameters()).device
     found = Answers(np.full(data.n, NO_ANSWER, dtype=np.int64), np.zeros((data.n, classes)))
 
     def judge(some: Ints, logits: Tensor, part: float) -> Tensor:
@@ -73,7 +70,5 @@ def answers_of(
         found.logits[some] = logits.cpu().numpy()
         return margin <= part * size
 
-    with full_float32(device):
-        precision = try_rows_alone(module, data, batch_size=batch_size, device=device)
-        settled_pass(module, data, evaluation_order(data), judge, precision, batch_size=batch_size)
+    settled_pass(module, data, evaluation_order(data), judge, batch_size=batch_size)
     return found

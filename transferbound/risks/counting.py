@@ -18,8 +18,7 @@ from transferbound.data.batches import LARGE_BATCH, composition
 from transferbound.data.encoded import EncodedData
 from transferbound.distributed import share, total
 from transferbound.errors import ArgumentError
-from transferbound.risks.passes import full_float32, settled_pass
-from transferbound.risks.trial import try_rows_alone
+from transferbound.risks.passes import settled_pass
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
@@ -80,8 +79,6 @@ def count_errors(
     """
     if batch_size < 1:
         raise ArgumentError(f"batch_size is {batch_size}; it must be at least 1")
-    module.eval()
-    device = next(module.parameters()).device
     rows, batch_size = composition(data, batch_size, seed)
     rows = share(rows if order is None else order, accelerator)
     wrong = np.zeros(data.n, dtype=bool)
@@ -91,9 +88,7 @@ def count_errors(
         wrong[some] = ~(margin > part * size).cpu().numpy()  # a size that is not a number: an error
         return margin.abs() <= part * size
 
-    with full_float32(device):
-        precision = try_rows_alone(module, data, batch_size=batch_size, device=device)
-        close = settled_pass(module, data, rows, judge, precision, batch_size=batch_size, progress=progress)
+    close = settled_pass(module, data, rows, judge, batch_size=batch_size, progress=progress)
     summed = total(torch.from_numpy(np.append(wrong.astype(np.int64), close)), accelerator).cpu().numpy()
     return ErrorCount(summed[:-1].astype(bool), int(summed[-1]))
 

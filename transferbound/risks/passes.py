@@ -18,9 +18,9 @@ from tqdm import tqdm
 
 from transferbound.data.batches import evaluation_batches
 from transferbound.data.encoded import EncodedData
-from transferbound.risks.trial import Precision, in_float64, logits_of
+from transferbound.risks.trial import in_float64, logits_of, try_rows_alone
 
-__all__ = ["Judge", "full_float32", "settled_pass"]
+__all__ = ["Judge", "settled_pass"]
 
 Ints = npt.NDArray[np.int64]
 
@@ -36,7 +36,6 @@ def settled_pass(
     data: EncodedData,
     rows: Ints,
     judge: Judge,
-    precision: Precision,
     *,
     batch_size: int,
     progress: bool = False,
@@ -44,34 +43,52 @@ def settled_pass(
     """Lets ``judge`` see the float32 logits of ``rows``, and those in float64 of the rows that it doubts.
 
     Args:
-        module: in eval mode, float32.
+        module: put into eval mode; float32 expected.
         data: the encoded rows.
         rows: row numbers, int64.
-        precision: of the module's logits on these data.
+        judge: see :data:`Judge`.
         batch_size: most rows at a time.
         progress: show a progress bar.
 
     Returns:
         How many rows were settled in float64.
+
+    Raises:
+        PriorError: the answer for a row moves with the rows beside it.
     """
+    module.eval()
     device = next(module.parameters()).device
-    close = rows
-    if precision.close < 1.0:
-        doubted: list[Ints] = [np.zeros(0, dtype=np.int64)]
-        with tqdm(
-            total=len(rows), desc="counting errors", unit="ex", disable=not progress, leave=False
-        ) as bar:
-            for some in evaluation_batches(data, rows, batch_size, device):
-                doubt = judge(some, logits_of(module, data, some).double(), precision.close)
-                doubted.append(some[doubt.cpu().numpy()])
-                bar.update(len(some))
-        close = np.concatenate(doubted)
-    if len(close):
-        exact = in_float64(module)
-        device = next(exact.parameters()).device
-        for some in evaluation_batches(data, np.sort(close), _FLOAT64_BATCH, device):
-            judge(some, logits_of(exact, data, some, wide=True), precision.tie)
+    with full_float32(device):
+        precision = try_rows_alone(module, data, batch_size=batch_size, device=device)
+        close = rows
+        if precision.close < 1.0:
+            close = _doubted(module, data, rows, judge, precision.close, batch_size, progress)
+        if len(close):
+            exact = in_float64(module)
+            device = next(exact.parameters()).device
+            for some in evaluation_batches(data, np.sort(close), _FLOAT64_BATCH, device):
+                judge(some, logits_of(exact, data, some, wide=True), precision.tie)
     return len(close)
+
+
+def _doubted(
+    module: nn.Module,
+    data: EncodedData,
+    rows: Ints,
+    judge: Judge,
+    part: float,
+    batch_size: int,
+    progress: bool,
+) -> Ints:
+    """The rows that ``judge`` doubts by their float32 logits."""
+    device = next(module.parameters()).device
+    doubted: list[Ints] = [np.zeros(0, dtype=np.int64)]
+    with tqdm(total=len(rows), desc="counting errors", unit="ex", disable=not progress, leave=False) as bar:
+        for some in evaluation_batches(data, rows, batch_size, device):
+            doubt = judge(some, logits_of(module, data, some).double(), part)
+            doubted.append(some[doubt.cpu().numpy()])
+            bar.update(len(some))
+    return np.concatenate(doubted)
 
 
 def full_float32(device: torch.device) -> AbstractContextManager[None]:

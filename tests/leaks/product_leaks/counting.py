@@ -23,7 +23,7 @@ COUNTING = (
     Control(
         name="statistics-are-set-to-the-data",
         trap="1: the counter sets the statistics of batch normalization to those of the rows that it counts",
-        file=_COUNTING,
+        file=_PASSES,
         old="    module.eval()\n",
         new=(
             "    for part in module.modules():\n"
