@@ -74,6 +74,15 @@ def read_options(argv: list[str] | None, *, name: str, dataset: str, description
     return Options(**given)
 
 
+def add_study_options(parser: argparse.ArgumentParser, name: str, quick: str) -> None:
+    """The options that studies share: of runs ``name``, and ``quick``, what a quick one is cut to."""
+    add = parser.add_argument
+    add("--out", type=Path, default=Path("runs") / name, help=f"folder of the certificates [runs/{name}]")
+    add("--cards", type=Path, default=CARDS, help="folder of the results page [model_cards]")
+    add("--threads", type=int, help="CPU threads")
+    add("--quick", action="store_true", help=f"{quick}: not a result")
+
+
 def _parser(name: str, dataset: str, description: str) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=description)
     add = parser.add_argument

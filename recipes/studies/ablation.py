@@ -19,8 +19,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import fashion_mnist_scratch
 import mnist_scratch
-from _run.options import Options
-from _run.publish import CARDS
+from _run.options import Options, add_study_options
 from _run.recipe import Recipe
 
 from transferbound import Certificate, CertifySettings, LabelledData, Prior, certify
@@ -97,10 +96,7 @@ def main(argv: list[str] | None = None) -> int:
     )
     parser.add_argument("--mnist", default=mnist_scratch.RECIPE.dataset)
     parser.add_argument("--fashion-mnist", default=fashion_mnist_scratch.RECIPE.dataset)
-    parser.add_argument("--out", type=Path, default=Path("runs/ablation"))
-    parser.add_argument("--cards", type=Path, default=CARDS)
-    parser.add_argument("--threads", type=int)
-    parser.add_argument("--quick", action="store_true", help="1,500 rows: not a result")
+    add_study_options(parser, "ablation", "1,500 rows")
     given = parser.parse_args(argv)
     if given.threads:
         torch.set_num_threads(given.threads)

@@ -25,7 +25,8 @@ import torch
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from _priors.tables import write_table
-from _run.publish import CARDS, FEW_ROWS
+from _run.options import add_study_options
+from _run.publish import FEW_ROWS
 
 from transferbound import Certificate, CertifySettings, FinetuneSettings, Prior, certify, verify
 from transferbound.bounds import occam_binomial
@@ -105,10 +106,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--minilm", default=_TASKS["sst2"][2])
     parser.add_argument("--lite0", default=_TASKS["mnist"][2])
     parser.add_argument("--tasks", default=",".join(_TASKS), help=f"some of {','.join(_TASKS)}")
-    parser.add_argument("--out", type=Path, default=Path("runs/few_rows"))
-    parser.add_argument("--cards", type=Path, default=CARDS)
-    parser.add_argument("--threads", type=int)
-    parser.add_argument("--quick", action="store_true", help="150 rows: not a result")
+    add_study_options(parser, "few_rows", "150 rows")
     given = parser.parse_args(argv)
     if given.threads:
         torch.set_num_threads(given.threads)

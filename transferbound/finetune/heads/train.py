@@ -127,26 +127,12 @@ def train_head(
         _follow_path(fit, trial, largest, _in_time(effort, fit, path_end), path_end)
     found = sorted(trial.found, key=_rank)
 
-    def polish(head: TrainedHead, pairs: bool, until: float) -> TrainedHead:
-        result = polished(
-            problem,
-            head.integers.reshape(problem.shape),
-            step_size(head.exponent),
-            trial.largest,
-            lambda mean, integers: judge(mean, integers.ravel(), head.exponent),
-            price,
-            pairs=pairs,
-            deadline=until,
-        )
-        integers = result.integers.ravel()
-        return replace(head, integers=integers, mean_loss=result.mean, bits=result.bits, bound=result.bound)
-
     some = _diverse(found, effort.polished)
     for pairs, count, share in ((False, effort.polished, _SINGLE_TIME), (True, effort.paired, 1.0)):
         until = begun + share * (deadline - begun)
         for head in tqdm(some[:count], "polishing", unit="head", disable=not progress, leave=False):
             if time.monotonic() < until:
-                found.append(polish(head, pairs, until))
+                found.append(trial.polished(head, pairs, until))
         found.sort(key=_rank)
         some = _diverse(found, effort.paired)
     return found[0]
@@ -190,6 +176,21 @@ class _Trial:
         bits, bound = self.judge(mean, integers.ravel(), exponent)
         self.found.append(TrainedHead(integers.ravel(), exponent, mean, bits, bound, share, coarser))
         return bound
+
+    def polished(self, head: TrainedHead, pairs: bool, until: float) -> TrainedHead:
+        """A head after its polish, by single changes or by pairs too."""
+        result = polished(
+            self.problem,
+            head.integers.reshape(self.problem.shape),
+            step_size(head.exponent),
+            self.largest,
+            lambda mean, integers: self.judge(mean, integers.ravel(), head.exponent),
+            self.price,
+            pairs=pairs,
+            deadline=until,
+        )
+        integers = result.integers.ravel()
+        return replace(head, integers=integers, mean_loss=result.mean, bits=result.bits, bound=result.bound)
 
     def bit_weight(self, fit: Fit, w: torch.Tensor, exponent: int) -> float:
         """About what a bit is worth in units of the fit's loss, near ``w``."""

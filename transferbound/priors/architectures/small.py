@@ -85,6 +85,7 @@ class ConvNet(Classifier):
         self.reset_classifier(num_classes)
 
     def forward_features(self, x: torch.Tensor) -> torch.Tensor:
+        """[B, C, S, S] to [B, widths[-1] grid^2]."""
         x = self.align(x)
         last = len(self.convs) - 1
         for place, (conv, norm) in enumerate(zip(self.convs, self.norms, strict=True)):
