@@ -7,6 +7,10 @@ from transferbound.bounds.binomial import holdout as holdout
 from transferbound.bounds.binomial import log_binomial_cdf as log_binomial_cdf
 from transferbound.bounds.binomial import occam_binomial as occam_binomial
 from transferbound.bounds.confidence import failure_probability as failure_probability
+from transferbound.bounds.excess import ExcessBound as ExcessBound
+from transferbound.bounds.excess import Level as Level
+from transferbound.bounds.excess import chained_excess as chained_excess
+from transferbound.bounds.excess import occam_excess as occam_excess
 from transferbound.bounds.forms import COUNTS as COUNTS
 from transferbound.bounds.forms import MEANS as MEANS
 from transferbound.bounds.forms import Form as Form
@@ -15,6 +19,8 @@ from transferbound.bounds.forms import held_out as held_out
 from transferbound.bounds.forms import held_out_size as held_out_size
 from transferbound.bounds.occam import hoeffding as hoeffding
 from transferbound.bounds.occam import occam_kl as occam_kl
+from transferbound.bounds.one_sided import mean_lower_bound as mean_lower_bound
+from transferbound.bounds.one_sided import mean_upper_bound as mean_upper_bound
 from transferbound.bounds.pac_bayes import catoni as catoni
 from transferbound.bounds.pac_bayes import mcallester as mcallester
 from transferbound.bounds.pac_bayes import pac_bayes_kl as pac_bayes_kl

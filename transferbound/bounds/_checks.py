@@ -52,6 +52,11 @@ def _check_float(name: str, value: Any) -> float:
     return number
 
 
+def check_finite(name: str, value: Any) -> float:
+    """A finite number of any sign."""
+    return _check_float(name, value)
+
+
 def check_n(n: Any) -> int:
     return check_count("n", n, 1, MAX_N)
 
@@ -70,6 +75,14 @@ def check_delta(delta: Any) -> float:
         raise ArgumentError(
             f"delta must lie strictly between 0 and 1 (0.05 for 95 % confidence), got {number}"
         )
+    return number
+
+
+def check_share(share: Any) -> float:
+    """A part of delta."""
+    number = _check_float("share", share)
+    if not 0.0 < number < 1.0:
+        raise ArgumentError(f"share must lie strictly between 0 and 1, got {number}")
     return number
 
 
@@ -107,6 +120,21 @@ class RiskBound(Protocol):
     def __call__(self, risk: Scalar, n: Scalar, bits: Scalar, delta: Scalar) -> float: ...
     @overload
     def __call__(self, risk: Any, n: Any, bits: Any, delta: Any) -> FloatArray: ...
+
+
+def check_values(name: str, values: Any) -> FloatArray:
+    """A one-dimensional array of at least one finite number, as float64."""
+    try:
+        array = np.asarray(values, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise ArgumentError(f"{name} must be numbers, got {type(values).__name__}") from None
+    if array.ndim != 1 or array.size == 0:
+        raise ArgumentError(f"{name} must be a list of at least one number, got shape {array.shape}")
+    bad = ~np.isfinite(array)
+    if bad.any():
+        where = int(np.flatnonzero(bad)[0])
+        raise ArgumentError(f"{name} must be finite; {name}[{where}] is {array[where]}")
+    return array
 
 
 def check_losses(losses: Any) -> FloatArray:

@@ -13,12 +13,12 @@ from transferbound.bounds._checks import (
     check_delta,
     check_fraction,
     check_n,
+    check_share,
     nats,
 )
 from transferbound.bounds._kl import kl_inverse
 from transferbound.bounds.binomial import occam_binomial
 from transferbound.bounds.occam import occam_kl
-from transferbound.errors import ArgumentError
 
 
 def _log_choose(n: int, k: int) -> float:
@@ -85,7 +85,7 @@ def subsample_binomial(errors: int, m: int, n: int, bits: float, delta: float, s
 
     Returns the bound as a fraction. Raises ArgumentError.
     """
-    delta, share = check_delta(delta), _check_share(share)
+    delta, share = check_delta(delta), check_share(share)
     total = population_errors(errors, m, n, share * delta)
     return occam_binomial(total, n, bits, (1.0 - share) * delta)
 
@@ -102,14 +102,8 @@ def subsample_kl(
     n = check_n(n)
     m = check_count("m", m, 1, n)
     risk = check_fraction("risk", risk)
-    delta, share, bits = check_delta(delta), _check_share(share), check_bits(bits)
+    delta, share, bits = check_delta(delta), check_share(share), check_bits(bits)
     if m == n:
         return occam_kl(risk, n, bits, delta)
     training = kl_inverse(risk, nats(bits if reused else 0.0, share * delta) / m)
     return occam_kl(training, n, bits, (1.0 - share) * delta)
-
-
-def _check_share(share: float) -> float:
-    if not 0.0 < share < 1.0:
-        raise ArgumentError(f"share must lie strictly between 0 and 1, got {share}")
-    return float(share)
