@@ -1,5 +1,6 @@
 """Risk bounds from counts: pure functions of errors, n, bits and delta. Nothing here looks at a model."""
 
+from transferbound.bounds._tokens import document_means as document_means
 from transferbound.bounds.betting import occam_betting as occam_betting
 from transferbound.bounds.betting import occam_bounded as occam_bounded
 from transferbound.bounds.betting import occam_empirical_bernstein as occam_empirical_bernstein
@@ -17,6 +18,11 @@ from transferbound.bounds.forms import Form as Form
 from transferbound.bounds.forms import HeldOut as HeldOut
 from transferbound.bounds.forms import held_out as held_out
 from transferbound.bounds.forms import held_out_size as held_out_size
+from transferbound.bounds.mixture import FLOOR as FLOOR
+from transferbound.bounds.mixture import Mixture as Mixture
+from transferbound.bounds.mixture import chain as chain
+from transferbound.bounds.mixture import floored as floored
+from transferbound.bounds.mixture import floored_top as floored_top
 from transferbound.bounds.occam import hoeffding as hoeffding
 from transferbound.bounds.occam import occam_kl as occam_kl
 from transferbound.bounds.one_sided import mean_lower_bound as mean_lower_bound
@@ -38,3 +44,4 @@ from transferbound.bounds.smoothing import smoothed_likelihood as smoothed_likel
 from transferbound.bounds.subsample import population_errors as population_errors
 from transferbound.bounds.subsample import subsample_binomial as subsample_binomial
 from transferbound.bounds.subsample import subsample_kl as subsample_kl
+from transferbound.bounds.token_smoothing import token_smoothed as token_smoothed

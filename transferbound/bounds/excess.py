@@ -8,7 +8,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from transferbound.bounds._checks import check_bits, check_delta, check_finite, check_share, check_values
+from transferbound.bounds._checks import (
+    check_bits,
+    check_count,
+    check_delta,
+    check_finite,
+    check_share,
+    check_values,
+)
 from transferbound.bounds.one_sided import mean_upper_bound
 from transferbound.errors import ArgumentError
 
@@ -147,7 +154,4 @@ def _check_levels(levels: Sequence[Level], most_levels: int | None) -> int:
     bits = [check_bits(level.bits) for level in levels]
     if any(later < earlier for earlier, later in itertools.pairwise(bits)):
         raise ArgumentError(f"bits of a level are those of all messages up to it and cannot fall: got {bits}")
-    count = len(levels) if most_levels is None else most_levels
-    if count < len(levels):
-        raise ArgumentError(f"most_levels is {count}, but there are {len(levels)} levels")
-    return count
+    return len(levels) if most_levels is None else check_count("most_levels", most_levels, len(levels), 2**20)
