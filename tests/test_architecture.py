@@ -15,7 +15,17 @@ ROOT = Path(transferbound.__file__).parent
 ROOMS = (
     *("errors", "_lazy", "_threads", "_version", "wording", "streams"),
     *("bounds", "storage", "distributed", "message"),
-    *("priors", "data", "independence", "subspace", "predictor", "risks", "features", "finetune"),
+    *(
+        "priors",
+        "data",
+        "independence",
+        "subspace",
+        "predictor",
+        "language_predictor",
+        "risks",
+        "features",
+        "finetune",
+    ),
     *(
         "plan",
         "certificate",

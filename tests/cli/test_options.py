@@ -60,7 +60,7 @@ def test_help_has_groups_and_what_everyone_needs_first() -> None:
     narrow = CliRunner().invoke(app, ["bound", "--help"], terminal_width=80).output
     assert max(map(len, narrow.splitlines())) <= 80
     found = sections(narrow)
-    assert found["Start here"] == ["--prior", "--dataset", "--out", "--split", "--confidence"]
+    assert found["Start here"] == ["--prior", "--dataset", "--out", "--task", "--split", "--confidence"]
     assert list(found)[-1] == "Output"
     assert found["Output"][-4:] == ["--json", "--quiet", "--debug", "--help"]
     shown = [name for names in found.values() for name in names]

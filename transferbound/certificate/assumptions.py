@@ -6,12 +6,20 @@ from collections.abc import Mapping
 from typing import Any
 
 from transferbound.certificate.content import CutContent, DatasetContent, DecoderContent, RiskContent
+from transferbound.certificate.language_content import DocumentsContent
 from transferbound.data.set_aside import customary_units
 from transferbound.independence.record import IndependenceRecord
 from transferbound.message import OPEN_LIST
 from transferbound.risks.risk import Risk
 
-__all__ = ["assumptions", "no_better_than_constant"]
+__all__ = [
+    "assumptions",
+    "left_out_files",
+    "no_better_than_constant",
+    "overlaps",
+    "slices",
+    "variants",
+]
 
 _MOST_SHOWN = 60  # characters of a split
 _OPEN = (
@@ -32,9 +40,9 @@ def assumptions(
     """The assumptions behind a statement, one sentence or two each."""
     doubt = "" if independence["verdict"] == "none found" else "WARNING: "
     found = [_unit(data), doubt + independence["assumption"]]
-    found += _left_out(data)
+    found += left_out_files(data)
     if "cut" in data:
-        found.append(_slice(data["split"], data["cut"]))
+        found.append(slices(data["split"], data["cut"]))
     found += _classes(data)
     found.append(
         "New data is drawn from the same distribution as the training examples. The bound says nothing of "
@@ -55,8 +63,8 @@ def assumptions(
         *_names(decoder),
         *_set_aside(data, decoder),
         *_reference(decoder),
-        _variants(decoder),
-        *_overlap(data["overlap"]),
+        variants(decoder["candidates"], decoder.get("list_written")),
+        *overlaps(data["overlap"]),
     ]
 
 
@@ -130,10 +138,9 @@ def _reference(decoder: DecoderContent) -> list[str]:
     return ["WARNING: " + said + "; " + "; ".join(one["message"] for one in overlap["findings"]) + "."]
 
 
-def _variants(decoder: DecoderContent) -> str:
+def variants(candidates: int, list_written: str | None) -> str:
     """Who chose the checkpoint, and what else the decoder needs, from what and when: the writer's word for it."""
-    candidates = decoder["candidates"]
-    if decoder.get("list_written") == "after":
+    if list_written == "after":
         return _chosen_after(candidates)
     if candidates == OPEN_LIST:
         return (
@@ -168,7 +175,7 @@ def _chosen_after(candidates: int) -> str:
     )
 
 
-def _left_out(data: DatasetContent) -> list[str]:
+def left_out_files(data: DatasetContent | DocumentsContent) -> list[str]:
     files = data.get("files_left_out")
     if files is None:
         return []
@@ -192,7 +199,7 @@ def _classes(data: DatasetContent) -> list[str]:
     return []
 
 
-def _slice(split: str, cut: CutContent) -> str:
+def slices(split: str, cut: CutContent) -> str:
     """Pieces with free ends can be cut around the rows that are answered wrongly."""
     if cut["kind"] == "free":
         shown = split if len(split) <= _MOST_SHOWN else split[: _MOST_SHOWN - 3] + "..."
@@ -217,7 +224,7 @@ def _unit(data: DatasetContent) -> str:
     )
 
 
-def _overlap(overlap: dict[str, int]) -> list[str]:
+def overlaps(overlap: dict[str, int]) -> list[str]:
     found = []
     rows = overlap["rows"]
     if overlap["exact_duplicate_rows"] > rows // 100:

@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from transferbound.certificate.content import Content
+from transferbound.certificate.language_content import is_language, language_content
 from transferbound.certificate.schema import MESSAGE_FILE, check_content
 from transferbound.errors import CertificateError
 from transferbound.message.stream import MAX_BYTES
 from transferbound.risks import risk_of
 from transferbound.storage.files import read_json, read_limited, write_bytes, write_json
 from transferbound.storage.folders import check_out, new_folder
-from transferbound.wording import confidence_text
+from transferbound.wording import confidence_text, round_up
 
 __all__ = ["CERTIFICATE_FILE", "Certificate"]
 
@@ -26,7 +27,8 @@ class Certificate:
     """A certificate: what it states, and the message that proves it.
 
     Attributes:
-        content: plain data, the content of ``certificate.json`` (see docs/certificate.md).
+        content: plain data, the content of ``certificate.json`` (see docs/certificate.md). Of a language model it has
+            other keys: :func:`transferbound.certificate.language_content.language_content`.
         message: the bytes of ``offset.bin``.
 
     Reading one checks its form only; whether it holds is for ``transferbound.verify`` to say.
@@ -84,11 +86,20 @@ class Certificate:
 
     @property
     def is_vacuous(self) -> bool:
-        """Whether the bound is no better than answering without having learned anything (guessing a class)."""
+        """Whether the bound is no better than answering without having learned anything (guessing a class, or keeping
+        a language model as it was)."""
+        if is_language(self.content):
+            return language_content(self.content)["excess_bound"] >= 0.0
         return self.risk_bound >= risk_of(self.content).guess(self.content)
 
     def __repr__(self) -> str:
         c = self.content
+        if is_language(c):
+            return (
+                f"Certificate(loss <= {round_up(self.risk_bound, 3):.3f} bits per token with "
+                f"{confidence_text(self.confidence)} confidence, excess over the prior <= "
+                f"{round_up(language_content(c)['excess_bound'], 3):.3f}, n={c['n']}, {c['message_bits']:.0f} bits)"
+            )
         risk = risk_of(c)
         prior = ", data-dependent prior" if c["independence"]["data_dependent"] else ""
         return (

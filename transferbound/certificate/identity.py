@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
-from transferbound.certificate.content import DatasetContent, ImageColumns, PriorContent, TextColumns
+from transferbound.certificate.content import (
+    CutContent,
+    DatasetContent,
+    FilesLeftOutContent,
+    ImageColumns,
+    PriorContent,
+    TextColumns,
+)
+from transferbound.certificate.language_content import DocumentsContent
+from transferbound.data._folder import FilesLeftOut
+from transferbound.data.documents import Documents
+from transferbound.data.encoded_documents import EncodedDocuments
 from transferbound.data.labelled import LabelledData
+from transferbound.data.sample import Sample
 from transferbound.independence.rows import dependent_rows
 from transferbound.priors import Prior
 
-__all__ = ["dataset_content", "prior_content"]
+__all__ = ["dataset_content", "documents_content", "prior_content"]
 
 
 def prior_content(prior: Prior) -> PriorContent:
@@ -44,17 +56,45 @@ def dataset_content(data: LabelledData) -> DatasetContent:
         "classes_from": data.classes_from,
         "overlap": dependent_rows(data),
     }
-    cut = data.cut
-    if cut.kind != "whole":
-        content["cut"] = {"kind": cut.kind, "pieces": cut.pieces, "rows_left_out": cut.rows_left_out}
+    if data.cut.kind != "whole":
+        content["cut"] = _cut(data)
     if data.aside is not None:
         content["set_aside"] = {"units": data.units_aside, "rows": data.aside.n}
     if data.files_left_out is not None:
-        content["files_left_out"] = {
-            "files": data.files_left_out.files,
-            "left_out": data.files_left_out.left_out,
-        }
+        content["files_left_out"] = _files_left_out(data.files_left_out)
     return content
+
+
+def documents_content(data: Documents, encoded: EncodedDocuments) -> DocumentsContent:
+    """The documents, and which of them are counted. Raises DataError: a row cannot be read."""
+    content: DocumentsContent = {
+        "id": data.name,
+        "config": data.config,
+        "revision": data.revision,
+        "split": data.split,
+        "sha256": data.fingerprint,
+        "rows": data.n,
+        "left_out": encoded.left_out,
+        "units": encoded.n if encoded.groups is None else int(encoded.groups.max()) + 1,
+        "tokens": int(encoded.lengths.sum()),
+        "modality": data.modality,
+        "columns": {"text": data.columns["text"], "label": None, "group": data.columns["group"]},
+        "overlap": dependent_rows(data),
+    }
+    if data.cut.kind != "whole":
+        content["cut"] = _cut(data)
+    if data.files_left_out is not None:
+        content["files_left_out"] = _files_left_out(data.files_left_out)
+    return content
+
+
+def _cut(data: Sample) -> CutContent:
+    cut = data.cut
+    return {"kind": cut.kind, "pieces": cut.pieces, "rows_left_out": cut.rows_left_out}
+
+
+def _files_left_out(found: FilesLeftOut) -> FilesLeftOutContent:
+    return {"files": found.files, "left_out": found.left_out}
 
 
 def _columns(data: LabelledData) -> ImageColumns | TextColumns:

@@ -7,6 +7,7 @@ from types import NoneType
 from typing import Any, NotRequired, get_args, get_origin, get_type_hints, is_typeddict
 
 from transferbound.certificate.content import Content
+from transferbound.certificate.language_content import LANGUAGE_LOSS, LANGUAGE_TASK, LanguageContent
 from transferbound.errors import CertificateError
 from transferbound.risks import DEFAULT_RISK, RISKS
 
@@ -35,9 +36,15 @@ def check_content(content: Any) -> None:
             f"certificate.json has schema_version {content.get('schema_version')!r}; this release reads "
             f"{SCHEMA_VERSION}. One of another release has to be made anew, or checked with that release"
         )
-    _check(content, Content, "")
+    if content.get("task") == LANGUAGE_TASK:
+        _check(content, LanguageContent, "")
+    else:
+        _check(content, Content, "")
     if not 0.0 < content["confidence"] < 1.0:
         raise CertificateError(f"confidence is {content['confidence']}; it must lie between 0 and 1")
+    if content.get("task") == LANGUAGE_TASK:
+        _check_language(content)
+        return
     if content.get("loss", DEFAULT_RISK) not in RISKS:
         raise CertificateError(f"loss is {_short(content['loss'])}; known are {', '.join(RISKS)}")
     for part in ("prior", "dataset"):
@@ -45,6 +52,23 @@ def check_content(content: Any) -> None:
             raise CertificateError(
                 f"{part}.modality is {_short(content[part]['modality'])}; it must be {' or '.join(_MODALITIES)}"
             )
+
+
+def _check_language(content: Any) -> None:
+    if content["loss"] != LANGUAGE_LOSS:
+        raise CertificateError(
+            f"loss is {_short(content['loss'])}; of a language model it must be {LANGUAGE_LOSS}"
+        )
+    for part in ("prior", "dataset"):
+        if content[part]["modality"] != "text":
+            raise CertificateError(f"{part}.modality is {_short(content[part]['modality'])}; it must be text")
+    if len(content["dataset"]["columns"]["text"]) != 1:
+        raise CertificateError("dataset.columns.text must name one column")
+    least, most = content["decoder"]["min_tokens"], content["decoder"]["max_tokens"]
+    if not 1 <= least <= most:
+        raise CertificateError(
+            f"decoder.min_tokens is {least} and decoder.max_tokens {most}; that leaves no document"
+        )
 
 
 def input_columns(content: Content) -> tuple[str, ...]:

@@ -3,29 +3,21 @@
 from __future__ import annotations
 
 import os
-import platform
 import time
-from importlib.metadata import version
-from pathlib import Path
 
-import torch
 from accelerate import Accelerator
 
-from transferbound._version import __version__
-from transferbound.bounds.confidence import failure_probability
 from transferbound.certificate.certificate import Certificate
 from transferbound.certificate.content import Content
 from transferbound.certificate.statement import make_statement
 from transferbound.certification.inputs import Inputs
 from transferbound.certification.settings import CertifySettings, default_set_aside
 from transferbound.certification.training import Run, train
+from transferbound.certification.writing import checked_out, versions, write_certificate
 from transferbound.data.examples import Examples
 from transferbound.data.labelled import LabelledData
 from transferbound.priors import Prior
 from transferbound.priors.reference import Reference
-from transferbound.report.card import write_card
-from transferbound.storage.folders import check_out
-from transferbound.storage.run_state import RunState
 
 __all__ = ["certify", "certify_inputs"]
 
@@ -67,7 +59,7 @@ def certify(
     """
     started = time.monotonic()
     settings = settings or CertifySettings()
-    _checked(out, settings)  # before anything is loaded
+    checked_out(out, settings)  # before anything is loaded
     prior = Prior.from_pretrained(prior) if isinstance(prior, str) else prior
     data = LabelledData.load(data) if isinstance(data, str) else data
     inputs = Inputs.resolve(
@@ -101,7 +93,7 @@ def certify_inputs(
     Raises:
         TransferboundError: as :func:`certify`.
     """
-    target = _checked(out, settings)
+    target = checked_out(out, settings)
     started = time.monotonic() if started is None else started
     run = Run(
         inputs,
@@ -129,37 +121,8 @@ def certify_inputs(
     )
     content: Content = {
         **statement,
-        "unverified": {"training": trained.settings, "versions": _versions()},
+        "unverified": {"training": trained.settings, "versions": versions()},
     }
     certificate = Certificate(content, trained.message)
-    _write(certificate, target, trained.state, run.accelerator)
+    write_certificate(certificate, target, trained.state, run.accelerator)
     return certificate
-
-
-def _checked(out: str | os.PathLike[str] | None, settings: CertifySettings) -> Path | None:
-    """The folder to write, which can be written; refuses a confidence that is none."""
-    failure_probability(settings.confidence)
-    target = None if out is None else Path(out)
-    if target is not None:
-        check_out(target)
-    return target
-
-
-def _write(
-    certificate: Certificate, target: Path | None, state: RunState | None, accelerator: Accelerator
-) -> None:
-    if target is not None and accelerator.is_main_process:
-        certificate.save_pretrained(target, finish=lambda folder: write_card(folder, certificate))
-        if state is not None:
-            state.remove()
-    accelerator.wait_for_everyone()  # a launcher ends all processes when one has ended badly
-
-
-def _versions() -> dict[str, str]:
-    names = ("torch", "timm", "transformers", "datasets", "accelerate", "constriction", "numpy", "scipy")
-    return {
-        "transferbound": __version__,
-        "python": platform.python_version(),
-        **{name: version(name) for name in names},
-        "device": "cuda" if torch.cuda.is_available() else "cpu",
-    }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -20,16 +19,20 @@ from transferbound.certification.settings import (
     default_dim,
     default_set_aside,
 )
+from transferbound.cli.bound_language import run_bound_language
+from transferbound.cli.candidates import parse_candidate
 from transferbound.cli.options import fill
 from transferbound.cli.request import BoundRequest
 from transferbound.cli.search_grid import parse_grid
+from transferbound.data.documents import has_label
 from transferbound.data.labelled import LabelledData
 from transferbound.data.reading import DataReading
 from transferbound.errors import ArgumentError, DataError
 from transferbound.finetune import FinetuneSettings
-from transferbound.message import OPEN_LIST
 from transferbound.message.kinds import has_field
 from transferbound.priors import Prior
+from transferbound.priors.backends.choose import CLASSIFICATION, TASKS, TEXT_GENERATION
+from transferbound.priors.prior import is_language_model
 from transferbound.storage.folders import check_out
 from transferbound.subspace import SubspaceConfig
 from transferbound.subspace.config import header_for
@@ -37,7 +40,6 @@ from transferbound.subspace.config import header_for
 __all__ = ["run_bound"]
 
 _TEST_SPLITS = ("test", "validation")
-_CANDIDATE = re.compile(r"(?P<i>\d{1,9})/(?P<n>\d{1,9}|open)", re.ASCII)
 
 
 def run_bound(given: Mapping[str, Any], progress: bool = True) -> Certificate:
@@ -51,6 +53,8 @@ def run_bound(given: Mapping[str, Any], progress: bool = True) -> Certificate:
         TransferboundError: one of :mod:`transferbound.errors`.
     """
     request, reading = fill(BoundRequest, given), fill(DataReading, given)
+    if _task(request, reading) == TEXT_GENERATION:
+        return run_bound_language(request, reading, given, progress)
     grid = parse_grid(request.search or ())
     settings = [_settings(request, {**given, **point}, unnamed_dim=1000) for point in grid]
     for one in settings:
@@ -81,6 +85,18 @@ def run_bound(given: Mapping[str, Any], progress: bool = True) -> Certificate:
         return certify_inputs(inputs, request.out, settings[0], progress=progress, started=started)
     found = search_inputs(inputs, settings, request.out, share=request.search_share, progress=progress)
     return certify_inputs(inputs, request.out, found.settings, progress=progress)
+
+
+def _task(request: BoundRequest, reading: DataReading) -> str:
+    """The one that was named; else text generation where prior and data are made for it."""
+    if request.task is not None:
+        if request.task not in TASKS:
+            raise ArgumentError(f"task is {request.task!r}; it must be one of {', '.join(TASKS)}")
+        return request.task
+    if reading.label_column is not None or not is_language_model(request.prior, request.revision):
+        return CLASSIFICATION
+    labelled = has_label(request.dataset, reading.split, reading.config, reading.revision)
+    return CLASSIFICATION if labelled else TEXT_GENERATION
 
 
 def _settings(request: BoundRequest, given: Mapping[str, Any], unnamed_dim: int) -> CertifySettings:
@@ -140,13 +156,3 @@ def _test(request: BoundRequest, reading: DataReading, seen: Sequence[LabelledDa
         if not any(data.shared_rows(test) for data in seen):
             return test
     return None
-
-
-def parse_candidate(text: str) -> tuple[int, int]:
-    """``"I/N"`` as two integers, ``"I/open"`` as I and ``OPEN_LIST``. Raises ArgumentError."""
-    match = _CANDIDATE.fullmatch(text)
-    if match is None or (match["n"] != "open" and not int(match["i"]) < int(match["n"])):
-        raise ArgumentError(
-            f"candidate is {text!r}; write I/N with 0 <= I < N, for example 2/5, or I/open for a list that may grow"
-        )
-    return int(match["i"]), OPEN_LIST if match["n"] == "open" else int(match["n"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from transferbound.certification.language_settings import LanguageSettings
 from transferbound.certification.settings import AUTOMATIC, DEFAULT_HEAD_SCALE, MAX_POINTS, CertifySettings
 from transferbound.cli.options import Option, options_of
 from transferbound.cli.search_grid import DECODER_KEYS, ENCODER_KEYS
@@ -16,7 +17,8 @@ __all__ = ["BOUND_OPTIONS", "BoundRequest"]
 
 _FIRST, _DATA, _MESSAGE, _FINETUNING = "Start here", "Data", "Subspace and message", "Finetuning"
 _SEARCH, _PRIOR, _OUTPUT = "Search", "The checkpoint and its independence", "Output"
-_GROUPS = (_FIRST, _DATA, _MESSAGE, _FINETUNING, _SEARCH, _PRIOR, _OUTPUT)
+_LANGUAGE = "Language models (--task text-generation)"
+_GROUPS = (_FIRST, _DATA, _MESSAGE, _FINETUNING, _LANGUAGE, _SEARCH, _PRIOR, _OUTPUT)
 
 # Where a field stands apart from the others of its settings.
 _ELSEWHERE = {
@@ -51,6 +53,15 @@ class BoundRequest:
             "OUT.partial and goes on from there.",
             "group": _FIRST,
         }
+    )
+    task: str | None = field(
+        default=None,
+        metadata={
+            "help": "classification or text-generation. Default: text-generation where the checkpoint is a causal "
+            "language model and the data has text and no label; else classification.",
+            "metavar": "TASK",
+            "group": _FIRST,
+        },
     )
     test_split: str | None = field(
         default=None,
@@ -132,6 +143,7 @@ def _bound_options() -> list[Option]:
         *(_of_a_run(option) for option in options_of(SubspaceConfig, _MESSAGE)),
         *options_of(FinetuneSettings, _FINETUNING),
         *options_of(CertifySettings, _MESSAGE),
+        *options_of(LanguageSettings, _LANGUAGE),
         *(option for option in own if option.group != _FIRST),
     ]
     options = [replace(option, group=_ELSEWHERE.get(option.name, option.group)) for option in options]
@@ -151,7 +163,8 @@ def _of_a_run(option: Option) -> Option:
     if option.name == "kind":
         help = (
             f"{option.help} Default: auto, a small head on components of the checkpoint's features, found by trying; "
-            "film where another option of the message or of the training is given."
+            "film where another option of the message or of the training is given. Of language models: hashed; prompt "
+            "is a prompt, found by search."
         )
         return replace(option, default=AUTOMATIC, help=help)
     return replace(option, default=DEFAULT_HEAD_SCALE) if option.name == "head_scale" else option

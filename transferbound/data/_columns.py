@@ -12,7 +12,7 @@ import pyarrow
 
 from transferbound.errors import DataError
 
-__all__ = ["Columns", "choose_columns", "choose_inputs", "read_groups", "read_labels"]
+__all__ = ["Columns", "choose_columns", "choose_inputs", "find_label", "read_groups", "read_labels"]
 
 _LABEL_NAMES = ("label", "labels")
 # Text columns of well-known tasks, looked for in this order.
@@ -56,7 +56,7 @@ def choose_columns(
     """
     features = table.features
     _check_present(features, name, (label_column, group_column))
-    label = label_column or _find_label(features, name)
+    label = label_column or find_label(features, name)
     modality, inputs = choose_inputs(table, name, image_column, text_columns, {label, group_column})
     return Columns(modality, inputs, label, group_column)
 
@@ -100,7 +100,8 @@ def _check_present(features: Any, name: str, columns: tuple[str | None, ...]) ->
             raise DataError(f"the data set {name} has no column {column!r}; it has {_listed(features)}")
 
 
-def _find_label(features: Any, name: str) -> str:
+def find_label(features: Any, name: str) -> str:
+    """The only column that can be labels. Raises DataError: there is none, or several."""
     declared = [key for key, value in features.items() if isinstance(value, datasets.ClassLabel)]
     named = [key for key in _LABEL_NAMES if key in features]
     for candidates in ([key for key in named if key in declared], declared, named):

@@ -6,15 +6,14 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 
 from transferbound.data._columns import choose_columns, read_groups, read_labels
-from transferbound.data._slices import Cut, RowRange, cut_of, shared_ranges
 from transferbound.data._source import open_split
 from transferbound.data.examples import Examples
 from transferbound.data.reading import DataReading
+from transferbound.data.sample import Sample
 from transferbound.data.set_aside import units_set_aside
 from transferbound.errors import ArgumentError
 
@@ -22,7 +21,7 @@ __all__ = ["LabelledData"]
 
 
 @dataclass(frozen=True)
-class LabelledData(Examples):
+class LabelledData(Sample):
     """One split of a labelled data set. Make one with :meth:`load`.
 
     Attributes:
@@ -30,7 +29,6 @@ class LabelledData(Examples):
         class_names: one name a class, in the declared order.
         classes_from: ``features`` (declared by the data set), ``folders`` (the names of its folders) or ``user``
             (declared by ``num_classes=``).
-        groups: int64 [n], the unit that each row belongs to, or None where each row is its own.
         aside: rows of the same split that are none of these, see :meth:`setting_aside`; None: there are none.
         units_aside: how many units they are.
     """
@@ -38,7 +36,6 @@ class LabelledData(Examples):
     labels: np.ndarray
     class_names: tuple[str, ...]
     classes_from: str
-    groups: np.ndarray | None
     aside: Examples | None = field(default=None, repr=False)
     units_aside: int = 0
 
@@ -134,27 +131,6 @@ class LabelledData(Examples):
         )
 
     @property
-    def cut(self) -> Cut:
-        """How the rows were cut out of their splits."""
-        return cut_of(self.ranges)
-
-    def shared_rows(self, other: LabelledData) -> list[RowRange]:
-        """The rows, by their place in the splits, that stand in both; ``other`` is of the same data set."""
-        return shared_ranges(self.ranges, other.ranges)
-
-    @property
-    def n_units(self) -> int:
-        """Number of independent units: groups where a group column is named, else rows."""
-        return self.n if self.groups is None else int(self.groups.max()) + 1
-
-    @cached_property
-    def group_values(self) -> frozenset[Any]:
-        """The distinct values of the group column; empty without one."""
-        if self.groups is None:
-            return frozenset()
-        return frozenset(self._table.with_format("arrow")[self.columns["group"]].unique().to_pylist())
-
-    @property
     def num_classes(self) -> int:
         return len(self.class_names)
 
@@ -165,12 +141,4 @@ class LabelledData(Examples):
             hashlib.sha256(content.tobytes() + f"{label}\0".encode()).digest()
             for content, label in zip(self.row_hashes, self.labels, strict=True)
         ]
-        if self.groups is not None:
-            # A group is known by what it holds: the numbers of the groups follow the order of the rows.
-            units: list[list[bytes]] = [[] for _ in range(self.n_units)]
-            for row, group in zip(rows, self.groups, strict=True):
-                units[group].append(row)
-            rows = [hashlib.sha256(b"".join(sorted(unit))).digest() for unit in units]
-        digest = hashlib.sha256(f"{self.modality}\0{self.num_classes}\0{self.n}\0".encode())
-        digest.update(b"".join(sorted(rows)))
-        return digest.hexdigest()
+        return self.digest_of(rows, f"{self.modality}\0{self.num_classes}\0{self.n}\0")

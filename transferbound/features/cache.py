@@ -19,7 +19,7 @@ from tqdm import tqdm
 
 from transferbound.data.batches import LARGE_BATCH, evaluation_batches, evaluation_order
 from transferbound.data.encoded import EncodedData
-from transferbound.data.labelled import LabelledData
+from transferbound.data.examples import Examples
 from transferbound.distributed import all_agree, gathered, same_everywhere
 from transferbound.features.find_tail import find_tail
 from transferbound.features.head import find_head
@@ -65,7 +65,7 @@ class CachedFeatures:
         return self.part.run(features.to(self.model.coordinates.device), rows)
 
 
-def features_key(prior: Prior, data: LabelledData, input_size: int) -> str:
+def features_key(prior: Prior, data: Examples, input_size: int) -> str:
     """sha256 of all that features depend on: checkpoint, preprocessing, the rows and their order, libraries."""
     libraries = {name: version(name) for name in ("pillow", "timm", "tokenizers", "transformers")}
     what = {

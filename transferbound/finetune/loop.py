@@ -25,7 +25,7 @@ from transferbound.finetune.polish import SAMPLE_BATCHES, PolishResult, polish
 from transferbound.finetune.schedule import GridSchedule
 from transferbound.finetune.settings import FinetuneSettings
 from transferbound.message import Header, step_size
-from transferbound.risks.risk import Risk
+from transferbound.risks.risk import Objective
 from transferbound.storage.run_state import RunState
 from transferbound.subspace import SubspaceModel
 
@@ -62,7 +62,7 @@ class Finetuner:
         data: EncodedData,
         header: Header,
         *,
-        risk: Risk,
+        risk: Objective,
         delta: float,
         settings: FinetuneSettings,
         accelerator: Accelerator,

@@ -20,7 +20,7 @@ from transferbound.data.batches import LARGE_BATCH, evaluation_batches, evaluati
 from transferbound.data.encoded import EncodedData
 from transferbound.distributed import share, total
 from transferbound.message import Header, cheapest, message_bits
-from transferbound.risks.risk import Risk
+from transferbound.risks.risk import Objective
 from transferbound.subspace import SubspaceModel
 from transferbound.subspace.quantizer import Quantizer
 
@@ -52,7 +52,7 @@ def polish(
     integers: Ints,
     step: float,
     *,
-    risk: Risk,
+    risk: Objective,
     delta: float,
     trials: int,
     batch_size: int,
@@ -112,7 +112,7 @@ class _Judge:
         logits: Logits,
         header: Header,
         step: float,
-        risk: Risk,
+        risk: Objective,
         delta: float,
         accelerator: Accelerator,
     ) -> None:
@@ -127,8 +127,9 @@ class _Judge:
     def __call__(self, integers: Ints) -> _Score:
         self.place(integers)
         bits = message_bits(cheapest(self.header, integers, self.contexts), integers, self.contexts)
-        losses = self.risk.units.losses(self._losses())
-        return _Score(float(losses.mean()), bits, self.risk.form.bound(losses, bits, self.delta))
+        rows = self._losses()
+        mean = float(self.risk.units.losses(rows).mean())
+        return _Score(mean, bits, self.risk.bound(rows, bits, self.delta))
 
     @torch.inference_mode()
     def _losses(self) -> Floats:

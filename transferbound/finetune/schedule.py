@@ -17,7 +17,7 @@ from transferbound.errors import SubspaceError
 from transferbound.finetune.settings import FinetuneSettings
 from transferbound.finetune.soft_bits import soft_bits
 from transferbound.message import Header, message_bits
-from transferbound.risks.risk import Risk
+from transferbound.risks.risk import Objective
 from transferbound.subspace import SubspaceModel
 from transferbound.subspace.quantizer import Quantizer
 
@@ -47,7 +47,7 @@ class GridSchedule:
     """
 
     def __init__(
-        self, model: SubspaceModel, header: Header, risk: Risk, delta: float, settings: FinetuneSettings
+        self, model: SubspaceModel, header: Header, risk: Objective, delta: float, settings: FinetuneSettings
     ) -> None:
         if not isinstance(model.quantizer, Quantizer):
             raise SubspaceError(

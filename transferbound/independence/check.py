@@ -20,6 +20,7 @@ from __future__ import annotations
 
 from transferbound.data.examples import Examples
 from transferbound.data.labelled import LabelledData
+from transferbound.data.sample import Sample
 from transferbound.errors import DataError, PriorIndependenceError
 from transferbound.independence.duplicates import Rows, few_compared, find_duplicates
 from transferbound.independence.names import Match, compare_names, names_of_data
@@ -44,7 +45,7 @@ _LISTED_ROWS = 20
 
 def check_independence(
     prior: Prior,
-    data: LabelledData,
+    data: Sample,
     pretraining_data: str | Examples | None = None,
     override: bool = False,
     *,
@@ -72,6 +73,7 @@ def check_independence(
         findings.append(_nameless(data.name))
     part = counts = None
     if prior_split is not None:
+        assert isinstance(data, LabelledData)
         part, found = compare_parts(prior_split, data, REFUSED_FRACTION)
         findings += found
     if pretraining_data is not None:
@@ -149,7 +151,7 @@ def _open(pretraining_data: str | Examples, split: str) -> Examples:
 
 
 def compare_content(
-    corpus: Rows, data: LabelledData, called: str = "pretraining data"
+    corpus: Rows, data: Sample, called: str = "pretraining data"
 ) -> tuple[CorpusRecord, list[Finding]]:
     """How many rows of ``data`` stand in ``corpus``, which messages call the ``called``; and what that means.
 
@@ -213,11 +215,11 @@ def _outcome(verdict: str, findings: list[Finding], corpus: CorpusRecord | None,
     return f"THE CHECK FOUND OTHERWISE AND WAS OVERRIDDEN: {reasons}."
 
 
-def _independent(prior: Prior, data: LabelledData) -> str:
+def _independent(prior: Prior, data: Sample) -> str:
     return f"Data-independent prior: {prior.name} was fixed without sight of {data.name}."
 
 
-def _dependent(prior: Prior, data: LabelledData, part: PriorSplitRecord) -> str:
+def _dependent(prior: Prior, data: Sample, part: PriorSplitRecord) -> str:
     n = f"{data.n:,} other rows" if data.groups is None else f"{data.n_units:,} groups of the other rows"
     return (
         f"Data-dependent prior: {prior.name} was trained on the split {part['split']} ({part['rows']:,} rows) of "

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from transferbound.data.labelled import LabelledData
+from transferbound.data.sample import Sample
 from transferbound.independence.duplicates import repeated_images, repeated_texts
 from transferbound.independence.word_runs import contained_rows
 
@@ -13,7 +13,7 @@ __all__ = ["dependent_rows"]
 _MOST_IMAGES = 5000
 
 
-def dependent_rows(data: LabelledData) -> dict[str, int]:
+def dependent_rows(data: Sample) -> dict[str, int]:
     """How many rows of ``data`` repeat one another.
 
     ``exact_duplicate_rows``: rows beyond the first with the same content (n minus distinct rows).

@@ -5,19 +5,23 @@ checks that every tensor of it is used or known to be a discarded head, and give
 every weight is a function of the checkpoint alone.
 """
 
+from transferbound.priors.backends.document_preprocessing import DocumentPreprocessing
 from transferbound.priors.backends.preprocessing import (
     ImagePreprocessing,
     Preprocessing,
     TextPreprocessing,
     images_at_once,
 )
+from transferbound.priors.backends.wrappers import LanguageModel
 from transferbound.priors.components import principal
 from transferbound.priors.fixed_map import export_fixed
 from transferbound.priors.prior import Prior
 from transferbound.priors.random_start import export_random
 
 __all__ = [
+    "DocumentPreprocessing",
     "ImagePreprocessing",
+    "LanguageModel",
     "Preprocessing",
     "Prior",
     "TextPreprocessing",

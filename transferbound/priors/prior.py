@@ -10,10 +10,13 @@ import torch
 from torch import nn
 
 from transferbound.errors import ArgumentError, PriorError
-from transferbound.priors.backends.choose import open_backend
+from transferbound.priors.backends.causal_lm import CausalLanguageModel, is_causal_lm
+from transferbound.priors.backends.choose import CLASSIFICATION, TASKS, TEXT_GENERATION, open_backend
 from transferbound.priors.backends.dense import dense_tensors
 from transferbound.priors.backends.preprocessing import Preprocessing
+from transferbound.priors.backends.wrappers import LanguageModel
 from transferbound.priors.checkpoint.card import Provenance, licence, provenance
+from transferbound.priors.checkpoint.gguf import gguf_file, opened_gguf
 from transferbound.priors.checkpoint.resolve import Checkpoint, resolve
 from transferbound.priors.checkpoint.sizes import check_config
 from transferbound.priors.checkpoint.weights import fingerprint, read_tensors
@@ -22,7 +25,18 @@ from transferbound.priors.fixed_map import open_fixed
 from transferbound.priors.head import initial_head
 from transferbound.priors.random_start import open_random
 
-__all__ = ["Prior"]
+__all__ = ["Prior", "is_language_model"]
+
+_MADE = ("random/", "fixed/")
+
+
+def is_language_model(name: str, revision: str | None = None) -> bool:
+    """Whether the checkpoint ``name`` is a causal language model, as its own config says. Raises PriorError."""
+    if gguf_file(name) is not None:
+        return True
+    if name.startswith((*_MADE, "timm/", "timm:")) and not Path(name).exists():
+        return False
+    return is_causal_lm(resolve(name, revision).model_class)
 
 
 class Prior:
@@ -41,9 +55,10 @@ class Prior:
         provenance: plain JSON: what its card says of training data, ancestors and results.
         input_size: its own: image side in pixels, or most tokens (at most 128 unless asked otherwise).
         unused: tensors of the checkpoint that no prior uses (pretraining heads, poolers).
+        task: what it is a prior for: ``classification`` or ``text-generation``.
     """
 
-    def __init__(self, checkpoint: Checkpoint) -> None:
+    def __init__(self, checkpoint: Checkpoint, task: str = CLASSIFICATION) -> None:
         dense = dense_tensors(checkpoint.folder, checkpoint.source, checkpoint.name)
         tensors = read_tensors(checkpoint.weights) | dense
         check_config(checkpoint.config, tensors, checkpoint.name)
@@ -52,33 +67,45 @@ class Prior:
         self.fingerprint = fingerprint(tensors)
         self.files = checkpoint.read.sha256
         self.provenance = provenance(checkpoint.source, checkpoint.config)
-        self.provenance["files"] = [path.name for path in checkpoint.weights]
+        self.provenance["files"] = list(checkpoint.called or (path.name for path in checkpoint.weights))
         self.licence = licence(self.provenance)
-        self._backend = open_backend(checkpoint, tensors)
+        self.task = task
+        self._backend = open_backend(checkpoint, tensors, task)
         self.source = self._backend.source
         self.modality = self._backend.modality
         self.architecture = self._backend.architecture
         self.input_size = self._backend.input_size
         self.unused = self._backend.unused
-        self._head, self.num_parameters = self._find_head()
+        self._head: tuple[str, ...] = ()
+        if task == TEXT_GENERATION:
+            self.num_parameters = self._count_parameters()
+        else:
+            self._head, self.num_parameters = self._find_head()
 
     @classmethod
-    def from_pretrained(cls, name: str, *, revision: str | None = None) -> Prior:
+    def from_pretrained(cls, name: str, *, revision: str | None = None, task: str = CLASSIFICATION) -> Prior:
         """Read the checkpoint ``name``: ``timm/NAME``, a Hub id, a local folder in Hub layout, a weight file
         beside its ``config.json``, or ``random/ARCHITECTURE/SEED``, a start without pretraining, or
-        ``fixed/ARCHITECTURE``, a fixed map of features.
+        ``fixed/ARCHITECTURE``, a fixed map of features. For ``task="text-generation"`` it is a causal language model;
+        a ``.gguf`` file, or a folder that holds one, will do as well.
 
         Weights come from safetensors, or from a ``.pth`` or ``.bin`` read with ``weights_only=True``. No
         remote code is run. A missing, unexpected or misshapen tensor outside the head is an error.
 
         Raises:
-            PriorError: the checkpoint cannot be found, read, or used as a prior.
+            PriorError: the checkpoint cannot be found, read, or used as a prior for this task.
+            ArgumentError: there is no such task.
         """
-        for start, opened in (("random/", open_random), ("fixed/", open_fixed)):
+        if task not in TASKS:
+            raise ArgumentError(f"task is {task!r}; it must be one of {', '.join(TASKS)}")
+        if isinstance(name, str) and (gguf := gguf_file(name)) is not None:
+            with opened_gguf(gguf, name) as checkpoint:
+                return cls(checkpoint, task)
+        for start, opened in zip(_MADE, (open_random, open_fixed), strict=True):
             if isinstance(name, str) and name.startswith(start) and not Path(name).exists():
                 with opened(name) as checkpoint:
-                    return cls(checkpoint)
-        return cls(resolve(name, revision))
+                    return cls(checkpoint, task)
+        return cls(resolve(name, revision), task)
 
     def build(
         self,
@@ -127,6 +154,40 @@ class Prior:
                 )
         module.load_state_dict(values)
         return module.float().eval()
+
+    def build_language_model(self) -> LanguageModel:
+        """A fresh float32 module in eval mode, on the CPU, whose values are the checkpoint's alone.
+
+        ``forward(**batch)`` gives the log2-probabilities of a document's tokens, [B, L].
+
+        Raises:
+            PriorError: this is no prior for text generation.
+        """
+        self._language_model()
+        module = self._backend.skeleton(0, 0)
+        assert isinstance(module, LanguageModel)
+        module.load_state_dict(self._backend.state(0))
+        return module.float().eval()
+
+    def prompted(self, prompt: Sequence[int]) -> LanguageModel:
+        """:meth:`build_language_model`, with the tokens ``prompt`` before each document."""
+        module = self.build_language_model()
+        return LanguageModel(module.network, module.start, prompt).eval()
+
+    def text_of(self, tokens: Sequence[int]) -> str:
+        """The text of some tokens, for people to read. Raises PriorError: this is no prior for text generation."""
+        return self._language_model().decoded(list(tokens))
+
+    def _language_model(self) -> CausalLanguageModel:
+        if not isinstance(self._backend, CausalLanguageModel):
+            raise PriorError(
+                f"the prior {self.name} was opened for {self.task}; open it with task={TEXT_GENERATION!r}"
+            )
+        return self._backend
+
+    def _count_parameters(self) -> int:
+        with torch.device("meta"):
+            return sum(value.numel() for value in self._backend.skeleton(0, 0).parameters())
 
     def head_parameters(self, num_classes: int) -> tuple[str, ...]:
         """Names, among ``build(num_classes).named_parameters()``, of the classification head."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +10,10 @@ from huggingface_hub import EvalResult, ModelCardData
 
 from transferbound.certificate.certificate import Certificate
 from transferbound.certificate.content import Content
+from transferbound.certificate.language_content import LANGUAGE_TASK, is_language, language_content
 from transferbound.report.figures import FIGURE, draw_certificate
-from transferbound.report.markup import code, in_metadata, plain
+from transferbound.report.language_card import language_card_parts, language_results
+from transferbound.report.markup import code, in_metadata, plain, table
 from transferbound.report.summary import prior_label, remedy, warnings
 from transferbound.risks import risk_of
 from transferbound.storage.files import write_text
@@ -53,7 +54,7 @@ def card_metadata(content: Content) -> ModelCardData:
     return ModelCardData(
         model_name=in_metadata(f"{_name(prior['id'])} on {_name(data['id'])}"),
         library_name="transferbound",
-        pipeline_tag=_TASKS[data["modality"]],
+        pipeline_tag=LANGUAGE_TASK if is_language(content) else _TASKS[data["modality"]],
         tags=["transferbound", "pac-bayes", "generalization-bound"],
         eval_results=_eval_results(content),
         **more,
@@ -62,6 +63,8 @@ def card_metadata(content: Content) -> ModelCardData:
 
 def _eval_results(content: Content) -> list[EvalResult]:
     """Bound and training error under the training split, test error under its own."""
+    if is_language(content):
+        return language_results(language_content(content), _name(content["dataset"]["id"]))
     data = content["dataset"]
     where: dict[str, Any] = {
         "task_type": _TASKS[data["modality"]],
@@ -100,8 +103,17 @@ def _eval_results(content: Content) -> list[EvalResult]:
 def card_text(certificate: Certificate) -> str:
     """All that stands below the metadata in a card, but for what its author adds below that."""
     content = certificate.content
-    parts = [
-        f"# {code(_name(content['prior']['id']))} on {code(_name(content['dataset']['id']))}",
+    title = f"# {code(_name(content['prior']['id']))} on {code(_name(content['dataset']['id']))}"
+    if is_language(content):
+        body = language_card_parts(language_content(content), certificate.is_vacuous, FIGURE)
+    else:
+        body = _classifier_parts(certificate)
+    return "\n\n".join([title, *body, "---", _END]) + "\n"
+
+
+def _classifier_parts(certificate: Certificate) -> list[str]:
+    content = certificate.content
+    return [
         _statement(certificate),
         f"![The bound beside what it is made of]({FIGURE})",
         "## What was measured",
@@ -114,10 +126,7 @@ def card_text(certificate: Certificate) -> str:
         "\n".join(f"- {plain(line)}" for line in content["assumptions"]),
         "## How to check it",
         _check(content),
-        "---",
-        _END,
     ]
-    return "\n\n".join(parts) + "\n"
 
 
 def _statement(certificate: Certificate) -> str:
@@ -172,7 +181,7 @@ def _measured(content: Content) -> str:
     rows += [
         (f"other form: {plain(name)}", risk.value_up(value)) for name, value in content["bounds"].items()
     ]
-    return _table(("quantity", "value"), rows)
+    return table(("quantity", "value"), rows)
 
 
 def _account(content: Content) -> str:
@@ -184,7 +193,7 @@ def _account(content: Content) -> str:
     entropy, risk = content["message"]["empirical_entropy_bits"], risk_of(content)
     paper = content["comparison"]["paper_code"]
     return (
-        _table(("choice", "value", "bits", "code"), rows)
+        table(("choice", "value", "bits", "code"), rows)
         + f"\n\nThe entropy of the integers' own frequencies, which no code that must also name the frequencies "
         f"reaches, is {entropy:.1f} bits. The code of the 2022 paper (codebook, counts, arithmetic code) would take "
         f"{paper['bits']:.1f} bits for the same integers, its header uncharged; the kl form would then be "
@@ -219,11 +228,6 @@ def _check(content: Content) -> str:
 
 def _start(digest: str) -> str:
     return code(f"{digest[:16]}...")
-
-
-def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
-    lines = [head, tuple("---" for _ in head), *rows]
-    return "\n".join("| " + " | ".join(row) + " |" for row in lines)
 
 
 def _name(identifier: str) -> str:

@@ -11,6 +11,8 @@ import numpy as np
 from transferbound.bounds import occam_kl
 from transferbound.bounds.confidence import failure_probability
 from transferbound.certificate.content import Content
+from transferbound.certificate.language_content import is_language, language_content
+from transferbound.report.language_figure import draw_language
 from transferbound.report.markup import in_figure
 from transferbound.risks import risk_of
 from transferbound.storage.files import replacing
@@ -36,9 +38,12 @@ def draw_certificate(content: Content, path: Path) -> None:
         warnings.simplefilter("ignore")  # of a name's letters that the font does not have
         figure = Figure(figsize=(9.6, 3.6), layout="constrained")
         FigureCanvasAgg(figure)
-        left, right = figure.subplots(1, 2, width_ratios=(1.25, 1))
-        _bars(left, content)
-        _curve(right, content)
+        if is_language(content):
+            draw_language(figure.subplots(1, 1), language_content(content))
+        else:
+            left, right = figure.subplots(1, 2, width_ratios=(1.25, 1))
+            _bars(left, content)
+            _curve(right, content)
         with replacing(path) as partial:
             figure.savefig(partial, dpi=144, format="png", metadata={"Software": None})
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import html
 import re
+from collections.abc import Sequence
 
 from transferbound.wording import printable, shortened
 
-__all__ = ["code", "in_figure", "in_metadata", "plain"]
+__all__ = ["code", "in_figure", "in_metadata", "plain", "table"]
 
 _MOST = 1000  # characters of a sentence
 _LONGEST_NAME = 200
@@ -46,3 +47,9 @@ def in_metadata(name: str) -> str:
 def in_figure(name: str) -> str:
     """A name for a label of a figure, where a pair of dollars would begin a formula."""
     return shortened(printable(name), 40).replace("$", r"\$")
+
+
+def table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
+    """A table in Markdown; its cells stand as they are given."""
+    lines = [head, tuple("---" for _ in head), *rows]
+    return "\n".join("| " + " | ".join(row) + " |" for row in lines)

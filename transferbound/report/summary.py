@@ -5,6 +5,8 @@ from __future__ import annotations
 from transferbound.bounds.confidence import failure_probability
 from transferbound.certificate.certificate import Certificate
 from transferbound.certificate.content import Content, DecoderContent
+from transferbound.certificate.language_content import is_language, language_content
+from transferbound.report.language_summary import language_summary
 from transferbound.risks import risk_of
 from transferbound.wording import as_lines, confidence_text
 
@@ -14,6 +16,8 @@ __all__ = ["prior_label", "remedy", "summary", "warnings"]
 def summary(certificate: Certificate) -> str:
     """What a certificate says, for a terminal."""
     c = certificate.content
+    if is_language(c):
+        return language_summary(language_content(c), certificate.is_vacuous)
     risk, what = risk_of(c), risk_of(c).words.quantity
     unit = "groups" if c["dataset"]["columns"]["group"] else "examples"
     lines = [

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from transferbound.data.encoded import EncodedData
     from transferbound.data.labelled import LabelledData
 
-__all__ = ["Measured", "Risk", "Words"]
+__all__ = ["Measured", "Objective", "Risk", "Words"]
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -67,19 +67,57 @@ class Words:
     constant: str
 
 
-class Risk(ABC):
+class Objective(ABC):
+    """What training asks of whatever is bounded.
+
+    Attributes:
+        words: as reports say it.
+        units: what is independent; ``units.n`` is the n of every bound.
+    """
+
+    words: ClassVar[Words]
+    units: Units
+
+    @abstractmethod
+    def surrogate(self, outputs: Tensor, rows: Ints) -> Tensor:
+        """What training lowers in place of the loss: [B], differentiable, for the rows ``rows``."""
+
+    @abstractmethod
+    def losses(self, outputs: Tensor, rows: Ints) -> Tensor:
+        """The losses [B] of the rows ``rows`` as the model's outputs have them: quick, and good enough to steer by."""
+
+    @abstractmethod
+    def bound(self, rows: Floats, bits: float, delta: float) -> float:
+        """The headline for losses [number of rows] and a message of ``bits`` bits."""
+
+    @abstractmethod
+    def expected_bound(self, mean: float, bits: float, delta: float) -> float:
+        """The headline for units of this mean loss, where that is all that is known."""
+
+    @abstractmethod
+    def bit_price(self, mean: float, bits: float, delta: float) -> float:
+        """The rise of the mean loss that lifts the bound as much as one more bit does."""
+
+    @staticmethod
+    @abstractmethod
+    def value(value: float) -> str:
+        """A measured value with its unit: ``10.72 %``."""
+
+    @staticmethod
+    @abstractmethod
+    def value_up(value: float) -> str:
+        """A bound with its unit, rounded up."""
+
+
+class Risk(Objective):
     """The mean of a loss over the units of one data set.
 
     Attributes:
         name: as certificates state it.
-        words: as reports say it.
-        units: what is independent; ``units.n`` is the n of every bound.
         form: the bounds that hold for the losses of the units, and the headline among them.
     """
 
     name: ClassVar[str]
-    words: ClassVar[Words]
-    units: Units
     form: Form
 
     @classmethod
@@ -93,14 +131,6 @@ class Risk(ABC):
         """The bounds that hold where units are groups of rows, or rows."""
 
     # Training ---------------------------------------------------------------------------------------
-
-    @abstractmethod
-    def surrogate(self, outputs: Tensor, rows: Ints) -> Tensor:
-        """What training lowers in place of the loss: [B], differentiable, for the rows ``rows``."""
-
-    @abstractmethod
-    def losses(self, outputs: Tensor, rows: Ints) -> Tensor:
-        """The losses [B] of the rows ``rows`` as the model's outputs have them: quick, and good enough to steer by."""
 
     def bound(self, rows: Floats, bits: float, delta: float) -> float:
         """The headline for losses [number of rows] and a message of ``bits`` bits."""
@@ -174,13 +204,3 @@ class Risk(ABC):
     @abstractmethod
     def count(content: Mapping[str, Any]) -> str:
         """The losses as they were counted: ``536 wrong rows``."""
-
-    @staticmethod
-    @abstractmethod
-    def value(value: float) -> str:
-        """A measured value with its unit: ``10.72 %``."""
-
-    @staticmethod
-    @abstractmethod
-    def value_up(value: float) -> str:
-        """A bound with its unit, rounded up."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 from transferbound.wording import printable, shortened
 
@@ -14,8 +15,16 @@ _RELATIVE = 1e-9
 _LONGEST_KEY = 60
 
 
-def compare(stated: object, computed: object, path: str = "") -> list[str]:
-    """Every place in which two pieces of plain data differ, a line each."""
+def compare(
+    stated: object, computed: object, path: str = "", slack: Callable[[str], float] = lambda path: 0.0
+) -> list[str]:
+    """Every place in which two pieces of plain data differ, a line each.
+
+    Args:
+        stated, computed: plain data.
+        path: where it stands.
+        slack: by how much the numbers at a path may differ, absolutely, because machines round in other ways.
+    """
     if isinstance(stated, dict) and isinstance(computed, dict):
         found = []
         for key in [*stated, *(k for k in computed if k not in stated)]:
@@ -25,15 +34,15 @@ def compare(stated: object, computed: object, path: str = "") -> list[str]:
             elif key not in stated:
                 found.append(f"{inner} is missing")
             else:
-                found += compare(stated[key], computed[key], inner)
+                found += compare(stated[key], computed[key], inner, slack)
         return found
     if isinstance(stated, list) and isinstance(computed, list) and len(stated) == len(computed):
         return [
             line
             for place, (a, b) in enumerate(zip(stated, computed, strict=True))
-            for line in compare(a, b, f"{path}[{place}]")
+            for line in compare(a, b, f"{path}[{place}]", slack)
         ]
-    return [] if _same(stated, computed) else [differs(path, stated, computed)]
+    return [] if _same(stated, computed, slack(path)) else [differs(path, stated, computed)]
 
 
 def _inside(path: str, key: str) -> str:
@@ -43,13 +52,13 @@ def _inside(path: str, key: str) -> str:
     return f"{path}.{key}" if path else key
 
 
-def _same(stated: object, computed: object) -> bool:
+def _same(stated: object, computed: object, slack: float) -> bool:
     if isinstance(stated, bool) or isinstance(computed, bool):
         return stated is computed
     if isinstance(computed, int):  # and not "nearly": of a long seed the last digits would be free
         return type(stated) is int and stated == computed
     if isinstance(stated, float | int) and isinstance(computed, float):
-        return math.isclose(stated, computed, rel_tol=_RELATIVE, abs_tol=0.0)
+        return math.isclose(stated, computed, rel_tol=_RELATIVE, abs_tol=slack)
     return type(stated) is type(computed) and bool(stated == computed)
 
 

@@ -15,6 +15,7 @@ from transferbound.data.reference import load_reference, reference_set_aside
 from transferbound.errors import ArgumentError, DataError
 from transferbound.independence.reference import SearchedReference, searched_reference, set_aside_reference
 from transferbound.priors import Prior
+from transferbound.priors.backends.choose import CLASSIFICATION
 from transferbound.priors.reference import Reference
 from transferbound.verification.compare import differs
 
@@ -99,10 +100,10 @@ def message_problems(certificate: Certificate) -> list[str]:
     return [differs("message.sha256", stated["sha256"], digest)]
 
 
-def load_prior(stated: PriorContent, elsewhere: str | None) -> Prior:
+def load_prior(stated: PriorContent, elsewhere: str | None, task: str = CLASSIFICATION) -> Prior:
     """The checkpoint as it is found, under its own name."""
     return Prior.from_pretrained(
-        elsewhere or stated["id"], revision=None if elsewhere else stated["revision"]
+        elsewhere or stated["id"], revision=None if elsewhere else stated["revision"], task=task
     )
 
 

@@ -6,6 +6,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from transferbound.certificate.certificate import Certificate
+from transferbound.certificate.language_content import LanguageContent, is_language, language_content
+from transferbound.report.language_summary import (
+    excess_sentence,
+    language_prior_label,
+    language_warnings,
+    per_token_up,
+)
 from transferbound.report.summary import prior_label, warnings
 from transferbound.risks import risk_of
 from transferbound.wording import as_lines, confidence_text, shortened
@@ -37,6 +44,8 @@ class Verdict:
     def to_dict(self) -> dict[str, Any]:
         """Plain data, for JSON."""
         content = self.certificate.content
+        if is_language(content):
+            return self._language_dict(language_content(content))
         return {
             "holds": self.holds,
             "problems": list(self.problems),
@@ -59,6 +68,8 @@ class Verdict:
                 shown.append(f"- and {len(self.problems) - _MOST_SHOWN:,} more; --json has them all")
             return as_lines(["DOES NOT HOLD", *shown])
         content = self.certificate.content
+        if is_language(content):
+            return self._language_text(language_content(content))
         risk = risk_of(content)
         lines = [
             f"HOLDS: {risk.words.quantity} on new data at most {risk.value_up(content['risk_bound'])} with "
@@ -70,3 +81,30 @@ class Verdict:
         if self.certificate.is_vacuous:
             lines.append("- the bound is vacuous: no better than guessing")
         return as_lines(lines + [f"- {line}" for line in self.notes])
+
+    def _language_dict(self, content: LanguageContent) -> dict[str, Any]:
+        return {
+            "holds": self.holds,
+            "problems": list(self.problems),
+            "warnings": language_warnings(content),
+            "notes": list(self.notes),
+            "task": content["task"],
+            "risk_bound": content["risk_bound"],
+            "excess_bound": content["excess_bound"],
+            "prior_risk_bound": content["prior_risk_bound"],
+            "confidence": content["confidence"],
+            "n": content["n"],
+            "message_bits": content["message_bits"],
+        }
+
+    def _language_text(self, content: LanguageContent) -> str:
+        lines = [
+            f"HOLDS: {excess_sentence(content)}, and the loss on new documents is at most "
+            f"{per_token_up(content['risk_bound'])}, with {confidence_text(content['confidence'])} confidence; "
+            f"{content['n']:,} units scored anew, {content['message_bits']:.1f} bits",
+            f"- {language_prior_label(content)}",
+        ]
+        lines += [f"- WARNING: {line}" for line in language_warnings(content)]
+        if self.certificate.is_vacuous:
+            lines.append("- it is VACUOUS: no better than the checkpoint as it was")
+        return as_lines([*lines, *(f"- note: {line}" for line in self.notes)])

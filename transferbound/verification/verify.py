@@ -9,6 +9,7 @@ from pathlib import Path
 
 from transferbound.certificate.certificate import Certificate
 from transferbound.certificate.content import Content, PriorContent
+from transferbound.certificate.language_content import is_language
 from transferbound.certificate.statement import make_statement
 from transferbound.data.examples import Examples
 from transferbound.data.labelled import LabelledData
@@ -20,6 +21,7 @@ from transferbound.report.card_check import check_card
 from transferbound.risks import DEFAULT_RISK
 from transferbound.storage.folders import scratch_folder
 from transferbound.verification.compare import compare, differs
+from transferbound.verification.language import verify_language
 from transferbound.verification.recorded import (
     Places,
     load_corpus,
@@ -69,6 +71,8 @@ def verify(
     if problems:
         return Verdict(False, tuple(problems), certificate)
     places = Places(prior, dataset, pretraining_data, reference).beside(Path(folder)).elsewhere(content)
+    if is_language(content):
+        return verify_language(Path(folder), certificate, places, batch_size=batch_size, progress=progress)
     checkpoint = load_prior(content["prior"], places.prior)
     if checkpoint.fingerprint != content["prior"]["sha256"]:
         line = differs("prior.sha256", content["prior"]["sha256"], checkpoint.fingerprint)

@@ -146,8 +146,8 @@ COUNTING = (
         name="polish-lowers-the-bound-of-rows",
         trap="8: the polish judges by the losses of rows, and the certificate by those of groups",
         file="transferbound/finetune/polish.py",
-        old="losses = self.risk.units.losses(self._losses())",
-        new="losses = self._losses()",
+        old="self.risk.bound(rows, bits, self.delta)",
+        new="self.risk.form.bound(rows, bits, self.delta)",
         tests=tests_in("finetune/test_polish.py", "test_with_groups_it_lowers_the_bound_that_is_certified"),
     ),
     Control(

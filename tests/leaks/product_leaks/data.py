@@ -149,7 +149,7 @@ DATA = (
     Control(
         name="the-fingerprint-leaves-out-groups",
         trap="8, 15: rows that move to another group leave the fingerprint as it was",
-        file=_LABELLED,
+        file="transferbound/data/sample.py",
         old="                units[group].append(row)",
         new="                units[0].append(row)",
         tests=tests_in("certification/test_certify.py", "test_rows_that_change_their_group_are_noticed"),

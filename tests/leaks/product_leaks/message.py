@@ -66,7 +66,7 @@ MESSAGE = (
         name="a-list-widened-after-results-is-not-said",
         trap="16: variants that were chosen after results were seen, on a certificate that is silent about it",
         file="transferbound/certificate/assumptions.py",
-        old='    if decoder.get("list_written") == "after":\n',
+        old='    if list_written == "after":\n',
         new="    if False:\n",
         tests=tests_in(
             "certificate/test_assumptions.py",

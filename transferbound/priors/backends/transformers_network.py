@@ -19,9 +19,9 @@ __all__ = ["Head", "TransformersNetwork", "hidden_size", "read_config"]
 
 _KERNELS = ("use_kernels", "kernel_config", "experts_implementation", "_experts_implementation_internal")
 
-Head = Literal["own", "new", "none"]
+Head = Literal["own", "new", "none", "tokens"]
 """``own`` where the checkpoint brings the network's head, ``new`` where the network has one that the checkpoint lacks,
-``none`` where the network ends in hidden states."""
+``none`` where the network ends in hidden states, ``tokens`` where its head, the checkpoint's own, predicts tokens."""
 
 
 def read_config(checkpoint: Checkpoint) -> Any:
@@ -91,7 +91,7 @@ class TransformersNetwork:
     def build(self, num_classes: int) -> Any:
         """A module of the right shapes, whose values are arbitrary; without a head ``num_classes`` says nothing."""
         config = copy.deepcopy(self.config)
-        if self.head != "none":
+        if self.head in ("own", "new"):
             config.num_labels = num_classes
             config.problem_type = "single_label_classification"
         with quiet_construction(), quiet_transformers():
@@ -141,7 +141,11 @@ class TransformersNetwork:
             base = getattr(network, "base_model_prefix", "")
             missing = [key for key in missing if not base or key.startswith(f"{base}.")]
         unused = sorted(report["unexpected_keys"])
-        strangers = unused if self.head == "own" else [key for key in unused if _is_backbone(network, key)]
+        strangers = (
+            unused
+            if self.head in ("own", "tokens")
+            else [key for key in unused if _is_backbone(network, key)]
+        )
         problems = [
             f"{what}: {', '.join(keys[:8])}{' ...' if len(keys) > 8 else ''}"
             for what, keys in (

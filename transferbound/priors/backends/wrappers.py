@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -10,7 +11,7 @@ from torch import nn
 
 from transferbound.priors.backends.pooling import pool
 
-__all__ = ["ImageClassifier", "PooledTextClassifier", "TextClassifier"]
+__all__ = ["ImageClassifier", "LanguageModel", "PooledTextClassifier", "TextClassifier"]
 
 
 class ImageClassifier(nn.Module):
@@ -80,3 +81,58 @@ class PooledTextClassifier(nn.Module):
             features = layer(features)
         logits: torch.Tensor = self.head(features)
         return logits
+
+
+class LanguageModel(nn.Module):
+    """A causal language model: ``forward(input_ids, attention_mask) -> log2-probabilities of the tokens [B, L]``.
+
+    The rows of ``input_ids`` [B, S + L] begin with the ``start`` tokens S; where there are none, with the first token
+    of the document, which is given and not predicted. Tokens that the mask leaves out, at the end, get 0. The network
+    does not see the mask: no token depends on those behind it.
+
+    Args:
+        network: a transformers module, whose output has ``logits``.
+        start: number of tokens S before each document.
+        prompt: ids [P] that stand behind the start and before the document; none where it is empty.
+    """
+
+    prompt: torch.Tensor
+
+    def __init__(self, network: nn.Module, start: int, prompt: Sequence[int] = ()) -> None:
+        super().__init__()
+        self.network = network
+        self.start = start
+        self.register_buffer("prompt", torch.tensor(list(prompt), dtype=torch.int64), persistent=False)
+
+    def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
+        return self.scored(input_ids, attention_mask)[0]
+
+    def judged(
+        self, input_ids: torch.Tensor, attention_mask: torch.Tensor, margin: float
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """What ``forward`` gives, and bool [B, L]: is the token's logit above every other's?
+
+        Args:
+            margin: as a part of the largest logit; what is nearer to a tie than that is no answer.
+        """
+        bits, logits, targets = self.scored(input_ids, attention_mask)
+        own = logits.gather(2, targets[:, :, None])
+        others = logits.scatter(2, targets[:, :, None], -torch.inf).amax(2)
+        return bits, own.squeeze(2) - others > margin * logits.abs().amax(2)
+
+    def scored(
+        self, input_ids: torch.Tensor, attention_mask: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """What ``forward`` gives, the logits [B, L, V] that it is made from, and the tokens predicted, int64 [B, L]."""
+        given = max(1, self.start)
+        targets, mask = input_ids[:, given:], attention_mask[:, given:]
+        if len(self.prompt):
+            prompt = self.prompt.expand(len(input_ids), -1)
+            input_ids = torch.cat([input_ids[:, : self.start], prompt, input_ids[:, self.start :]], dim=1)
+            given += len(self.prompt)
+        logits = self.network(input_ids=input_ids[:, :-1]).logits[:, given - 1 :]
+        if logits.dtype in (torch.float16, torch.bfloat16):
+            logits = logits.float()
+        chosen = logits.gather(2, targets[:, :, None]).squeeze(2) - logits.logsumexp(2)
+        bits = chosen * (mask.to(chosen.dtype) / math.log(2.0))
+        return bits, logits, targets

@@ -50,6 +50,7 @@ class Checkpoint:
         revision: a commit of the Hub, where one is known.
         config: ``config.json``.
         weights: the files of its tensors.
+        called: names of the files that those were made from, where they are not the checkpoint's own.
     """
 
     name: str
@@ -58,6 +59,7 @@ class Checkpoint:
     revision: str | None
     config: dict[str, Any]
     weights: tuple[Path, ...]
+    called: tuple[str, ...] = ()
 
     @property
     def folder(self) -> Path:

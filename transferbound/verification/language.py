@@ -1,0 +1,161 @@
+"""``verify`` for language models: every document scored again, from prior and message alone."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from pathlib import Path
+
+from transferbound.certificate.certificate import Certificate
+from transferbound.certificate.language_content import LanguageContent, language_content
+from transferbound.certificate.language_statement import TOP_SLACK, make_language_statement
+from transferbound.data.documents import Documents
+from transferbound.errors import ArgumentError, DataError, MessageError, PriorIndependenceError
+from transferbound.independence.check import check_independence
+from transferbound.language_predictor import PROMPT_SLACK_BITS
+from transferbound.priors import Prior
+from transferbound.priors.backends.choose import TEXT_GENERATION
+from transferbound.report.card_check import check_card
+from transferbound.risks.likelihoods import SLACK
+from transferbound.verification.compare import compare, differs
+from transferbound.verification.recorded import Places, load_corpus, load_prior, notes_on
+from transferbound.verification.verdict import Verdict
+
+__all__ = ["check_language", "verify_language"]
+
+_LOSSES = (
+    *("risk_bound", "excess_bound", "prior_risk_bound", "train_risk", "prior_train_risk"),
+    *("bounds.", "comparison.train_bits_per_byte", "comparison.holdout_tenth.", "evaluation.test."),
+)
+_SHARES = "comparison.next_token."
+
+
+def verify_language(
+    folder: Path, certificate: Certificate, places: Places, *, batch_size: int, progress: bool
+) -> Verdict:
+    """Checks the certificate in ``folder``, whose message is the one that it names.
+
+    Raises:
+        PriorError, DataError: the checkpoint or the documents cannot be had.
+    """
+    content = language_content(certificate.content)
+    prior = load_prior(content["prior"], places.prior, TEXT_GENERATION)
+    if prior.fingerprint != content["prior"]["sha256"]:
+        return Verdict(
+            False, (differs("prior.sha256", content["prior"]["sha256"], prior.fingerprint),), certificate
+        )
+    data = _documents(content, places.dataset, content["dataset"]["split"])
+    stated_test = content["evaluation"]["test"]
+    test = None if stated_test is None else _documents(content, places.dataset, stated_test["split"])
+    named = prior
+    if places.prior is not None:
+        recorded = content["prior"]
+        named = prior.under_name(recorded["id"], recorded["revision"], recorded["provenance"])
+    verdict = check_language(
+        certificate, named, data, test=test, places=places, batch_size=batch_size, progress=progress
+    )
+    problems = list(verdict.problems) or check_card(folder, certificate)
+    if test is not None and data.shared_rows(test):
+        problems.append(f"evaluation.test.split {test.split} holds rows that were trained on")
+    notes = notes_on(certificate.content, prior, places)
+    return Verdict(not problems, tuple(problems), certificate, verdict.errors, tuple(notes))
+
+
+def check_language(
+    certificate: Certificate,
+    prior: Prior,
+    data: Documents,
+    *,
+    test: Documents | None = None,
+    places: Places | None = None,
+    batch_size: int = 250,
+    progress: bool = False,
+) -> Verdict:
+    """Checks a certificate against a language model and documents that are loaded, under their recorded names."""
+    content = language_content(certificate.content)
+    corpus = content["independence"]["checked"]["pretraining_data"]
+    elsewhere = None if places is None else places.pretraining_data
+    try:
+        independence = check_independence(
+            prior,
+            data,
+            None if corpus is None else load_corpus(certificate.content, elsewhere) or corpus["id"],
+            override=content["independence"]["override"],
+            pretraining_split="train" if corpus is None else corpus["split"],
+        )
+        computed = make_language_statement(
+            prior,
+            data,
+            certificate.message,
+            confidence=content["confidence"],
+            max_tokens=content["decoder"]["max_tokens"],
+            min_tokens=content["decoder"]["min_tokens"],
+            candidates=content["decoder"]["candidates"],
+            list_written=content["decoder"].get("list_written", "before"),
+            test=test,
+            independence=independence,
+            batch_size=batch_size,
+            progress=progress,
+            seed=secrets.randbits(32),  # other batches than the writer's, which nobody can foresee
+        )
+    except PriorIndependenceError as error:
+        return Verdict(False, (f"independence: {error}",), certificate)
+    except MessageError as error:
+        return Verdict(False, (f"offset.bin: {error}",), certificate)
+    except ArgumentError as error:
+        return Verdict(False, (f"a stated value is out of range: {error}",), certificate)
+    stated = {key: value for key, value in content.items() if key != "unverified"}
+    problems = compare(stated, dict(computed), slack=_slack_of(content))
+    return Verdict(not problems, tuple(problems), certificate)
+
+
+def _slack_of(content: LanguageContent) -> Callable[[str], float]:
+    """By how much a number may differ from what is computed here. What is stated has the slack added already: a
+    computed number that is larger by up to it is still below the truth that was stated."""
+    tokens = content["dataset"]["tokens"] / max(
+        content["dataset"]["rows"] - content["dataset"]["left_out"], 1
+    )
+    perplexity: float = 2.0 ** min(content["risk_bound"], 64.0)
+    document, prompt = SLACK * tokens, PROMPT_SLACK_BITS
+
+    def slack(path: str) -> float:
+        if path.startswith(_LOSSES):
+            return SLACK
+        if path.startswith(_SHARES):
+            return TOP_SLACK
+        if path == "comparison.train_bits_per_document":
+            return document
+        if path == "comparison.perplexity_bound":
+            return SLACK * perplexity
+        # Of a prompt alone: what a subspace pays is exact.
+        is_prompt = content["decoder"]["kind"] == "prompt"
+        paid = path in ("message_bits", "message.ideal_bits") or path.startswith("message.costs[2].bits")
+        return prompt if is_prompt and paid else 0.0
+
+    return slack
+
+
+def _documents(content: LanguageContent, elsewhere: str | None, split: str) -> Documents:
+    """The documents under their recorded name, wherever they lie now."""
+    stated = content["dataset"]
+
+    def load(name: str, config: str | None, revision: str | None) -> Documents:
+        return Documents.load(
+            name,
+            split=split,
+            config=config,
+            revision=revision,
+            text_column=stated["columns"]["text"][0],
+            group_column=stated["columns"]["group"],
+        )
+
+    if elsewhere is None:
+        return load(stated["id"], stated["config"], stated["revision"])
+    try:
+        found = load(elsewhere, stated["config"], None)
+    except DataError:
+        # A local folder or file may hold that one configuration alone, and know nothing of its name on the Hub.
+        if stated["config"] is None or not Path(elsewhere).exists():
+            raise
+        found = load(elsewhere, None, None)
+    return found.under_name(stated["id"], config=stated["config"], revision=stated["revision"])
