@@ -137,8 +137,9 @@ def report(texts: Texts, first_penalty: float, second_penalty: float, steps: int
         for form, mixture in (("excess", MIXTURE), ("excess, switching", SWITCHING)):
             excess = mixture.excess(model, prior)
             show(form, occam_excess(excess, losses, mixture.top(length, length), prior_top, size, DELTA))
-    levels, _ = chain([MIXTURE, LATER], models, bits, prior, None, length, length)
-    show("chain of both", chained_excess(levels, losses, prior_top, DELTA))
+    for form, mixture in (("chain of both", MIXTURE), ("chain of both, switching", SWITCHING)):
+        levels, _ = chain([mixture, LATER], models, bits, prior, None, length, length)
+        show(form, chained_excess(levels, losses, prior_top, DELTA))
 
 
 def show(form: str, found: ExcessBound) -> None:
@@ -152,7 +153,7 @@ def main() -> None:
     parser.add_argument("--documents", type=int, default=8000, help="at most so many")
     parser.add_argument("--tokens", type=int, default=32, help="tokens of each")
     parser.add_argument(
-        "--penalties", type=float, nargs=2, default=(0.002, 0.002), help="prices of the messages"
+        "--penalties", type=float, nargs=2, default=(0.001, 0.001), help="prices of the messages"
     )
     parser.add_argument("--steps", type=int, default=300, help="steps of training, for each message")
     arguments = parser.parse_args()

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from mp_wealth import check_lower
 from scipy import stats
 
-from transferbound.bounds import mean_lower_bound, mean_upper_bound, occam_betting
+from transferbound.bounds import mean_lower_bound, mean_upper_bound, occam_betting, one_sided
 from transferbound.errors import ArgumentError
 
 DELTA = 0.1
@@ -38,6 +38,17 @@ KINDS = ["coins", "rare", "narrow", "exponential", "pareto"]
 def test_it_is_the_root_in_arbitrary_precision(kind, n, bits):
     values, _ = draw(np.random.default_rng([1, n]), kind, (n,))
     check_lower(mean_lower_bound(values, bits, 0.05), list(values), bits, 0.05)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("bits", [0.0, 40.0, 1000.0])
+def test_it_is_the_root_where_the_search_is_done_on_fewer_values(kind, bits, monkeypatch):
+    values, _ = draw(np.random.default_rng(7), kind, (120,))
+    plain = mean_lower_bound(values, bits, 0.05)
+    monkeypatch.setattr(one_sided, "_MANY", 1)
+    found = mean_lower_bound(values, bits, 0.05)
+    check_lower(found, list(values), bits, 0.05)
+    assert found == pytest.approx(plain, rel=1e-9)
 
 
 @settings(max_examples=60, deadline=None)

@@ -27,6 +27,7 @@ _LOWEST = 600.0
 _TINY = 2.0**-900
 _EPS = 2.0**-52
 _ROUNDS = 20
+_MANY = 4096
 
 
 def _bets(n: int, budget: float) -> FloatArray:
@@ -98,19 +99,44 @@ class _Wealth:
             push *= 4.0
         return mean * math.exp(-far)
 
-    def largest_rejected(self, mean: float) -> float:
-        """A g just below the point from which on nothing is rejected: whatever is returned is rejected. 0.0 if none."""
-        found = mean * math.exp(-min(1.0, math.sqrt(self.goal / len(self.values))))
-        best, bets = 0.0, self.near_best(found)
+    def largest_rejected(
+        self, mean: float, found: float, bets: FloatArray, near: float
+    ) -> tuple[float, FloatArray]:
+        """A g below which all is rejected, close to the largest (0.0 if none), and the bets that decide there.
+
+        Starts at ``found`` with ``bets`` and asks all bets again wherever g moves by more than ``near`` of it.
+        """
+        best = 0.0
         for _ in range(_ROUNDS):
             g = self.rejected(mean, bets, found)
-            best, gained = max(best, g), abs(g - found) > 1e-9 * g
+            best, moved = max(best, g), abs(g - found) > near * g
+            if g > 0.0 and not moved:
+                break
             # The bets that are best at the new g may be others.
             closer = self.near_best(g) if g > 0.0 else self.bets
-            if not gained or np.array_equal(closer, bets):
+            if np.array_equal(closer, bets):
                 break
             bets, found = closer, g or found
-        return best
+        return best, bets
+
+
+def _coarse(values: FloatArray) -> FloatArray:
+    """Rounded down to 10 bits: few distinct values, whose wealth is lower, and by little."""
+    parts, exponents = np.frexp(values)
+    return np.ldexp(np.floor(parts * 1024.0) / 1024.0, exponents)
+
+
+def _largest_rejected(values: FloatArray, mean: float, budget: float) -> float:
+    """A g that is rejected, close to the largest; for many values by way of fewer, where most of the search is done."""
+    found, near = mean * math.exp(-min(1.0, math.sqrt(budget / len(values)))), 1e-9
+    low, exact = 0.0, _Wealth(values, budget)
+    bets = None
+    if len(exact.values) > _MANY:
+        rough = _Wealth(_coarse(values), budget)
+        low, bets = rough.largest_rejected(mean, found, rough.near_best(found), near=1e-6)
+        found, near = low or found, 0.01
+    g, _ = exact.largest_rejected(mean, found, exact.near_best(found) if bets is None else bets, near)
+    return max(g, low)
 
 
 def mean_lower_bound(values: Any, bits: float, delta: float) -> float:
@@ -155,7 +181,7 @@ def mean_lower_bound(values: Any, bits: float, delta: float) -> float:
     mean = math.fsum(scaled) / len(scaled)
     if mean == 0.0:
         return 0.0
-    g = _Wealth(scaled, budget).largest_rejected(mean)
+    g = _largest_rejected(scaled, mean, budget)
     return max(0.0, math.nextafter(math.ldexp(g, exponent), -math.inf))
 
 
