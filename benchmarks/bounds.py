@@ -11,6 +11,7 @@ from functools import partial
 import numpy as np
 
 from transferbound.bounds import (
+    Mixture,
     catoni,
     hoeffding,
     max_bits,
@@ -18,6 +19,7 @@ from transferbound.bounds import (
     min_n,
     occam_betting,
     occam_binomial,
+    occam_excess,
     occam_kl,
     pac_bayes_kl,
 )
@@ -57,7 +59,11 @@ def measure(repeat: int) -> list[dict[str, object]]:
             }
             for name, call in calls.items():
                 rows.append({"bound": name, "n": n, "bits": bits, "us": microseconds(call, repeat)})
-    rng = np.random.default_rng(0)
+    return rows + _of_losses(repeat) + _of_documents(repeat)
+
+
+def _of_losses(repeat: int) -> list[dict[str, object]]:
+    rng, rows = np.random.default_rng(0), []
     for n in SIZES[:2]:
         losses = rng.beta(2.0, 12.0, n)
         rows.append(
@@ -68,6 +74,25 @@ def measure(repeat: int) -> list[dict[str, object]]:
                 "us": microseconds(partial(occam_betting, losses, 100.0, DELTA), min(repeat, 3)),
             }
         )
+    return rows
+
+
+def _of_documents(repeat: int) -> list[dict[str, object]]:
+    """The excess over the prior, and the mixture that it is about, for documents of 64 tokens."""
+    rng, rows, mixture, switching = np.random.default_rng(1), [], Mixture(2.0**-6), Mixture(2.0**-6, 2.0**-8)
+    prior = np.maximum(-rng.exponential(6.0, (SIZES[1], 64)), -15.0)
+    model = np.minimum(prior + rng.normal(1.0, 1.0, prior.shape), 0.0)
+    losses = -prior.mean(axis=1)
+    for n in SIZES[:2]:
+        for bits in (100.0, 1_500.0):
+            excess = mixture.excess(model[:n], prior[:n])
+            call = partial(occam_excess, excess, losses[:n], mixture.top(64), 15.0, bits, DELTA)
+            rows.append(
+                {"bound": "occam_excess", "n": n, "bits": bits, "us": microseconds(call, min(repeat, 3))}
+            )
+    for name, kind in (("Mixture.excess", mixture), ("Mixture.excess, switching", switching)):
+        call = partial(kind.excess, model, prior)
+        rows.append({"bound": name, "n": SIZES[1], "bits": 0.0, "us": microseconds(call, min(repeat, 2))})
     return rows
 
 

@@ -37,6 +37,9 @@ from transferbound.bounds.planning import max_bits as max_bits
 from transferbound.bounds.planning import max_bits_kl as max_bits_kl
 from transferbound.bounds.planning import min_n as min_n
 from transferbound.bounds.planning import min_n_kl as min_n_kl
+from transferbound.bounds.pool import pool_lower_bound as pool_lower_bound
+from transferbound.bounds.pool import pool_upper_bound as pool_upper_bound
+from transferbound.bounds.pool import rest_upper_bound as rest_upper_bound
 from transferbound.bounds.report import all_bounds as all_bounds
 from transferbound.bounds.smoothing import SmoothedBound as SmoothedBound
 from transferbound.bounds.smoothing import Smoothing as Smoothing

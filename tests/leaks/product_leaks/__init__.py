@@ -5,10 +5,21 @@ from product_leaks.counting import COUNTING
 from product_leaks.data import DATA
 from product_leaks.decoder import DECODER
 from product_leaks.independence import INDEPENDENCE
+from product_leaks.language import LANGUAGE
 from product_leaks.message import MESSAGE
 from product_leaks.prediction import PREDICTION
 from product_leaks.verification import VERIFICATION
 
 __all__ = ["CONTROLS"]
 
-CONTROLS = (*VERIFICATION, *COUNTING, *DECODER, *MESSAGE, *BOUNDS, *DATA, *INDEPENDENCE, *PREDICTION)
+CONTROLS = (
+    *VERIFICATION,
+    *COUNTING,
+    *DECODER,
+    *MESSAGE,
+    *BOUNDS,
+    *LANGUAGE,
+    *DATA,
+    *INDEPENDENCE,
+    *PREDICTION,
+)

@@ -17,6 +17,7 @@ BOUNDS = (
         new="return -math.log(delta)",
         tests=(
             *tests_in("test_guarantee.py", "test_bound_holds_when_the_rule_is_kept"),
+            *tests_in("test_language_guarantee.py", "test_a_statement_holds_when_the_rule_is_kept[honest]"),
             *tests_in("bounds/test_bounds.py", "test_published_row_of_cifar10_from_imagenet"),
             *tests_in("bounds/test_bounds_precision.py", "test_published_row_in_arbitrary_precision"),
         ),
@@ -27,7 +28,12 @@ BOUNDS = (
         file=_CHECKS,
         old=_NATS,
         new="return 1e9",
-        tests=tests_in("test_guarantee.py", "test_bound_fails_when_the_rule_is_broken"),
+        tests=(
+            *tests_in("test_guarantee.py", "test_bound_fails_when_the_rule_is_broken"),
+            *tests_in(
+                "test_language_guarantee.py", "test_a_statement_fails_when_the_rule_is_broken[bits_unpaid]"
+            ),
+        ),
     ),
     Control(
         name="the-tail-underflows",
