@@ -1,9 +1,12 @@
-"""The decoder for language models: from a prior and a message to the two models of the mixture, by no other way."""
+"""The decoder for language models: from a prior and a message to the models of the mixture, by no other way."""
 
 from __future__ import annotations
 
+import copy
+import math
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
@@ -14,7 +17,9 @@ from transferbound.errors import MessageError, PriorError, SubspaceError
 from transferbound.message import Cost, Header, itemize, step_size
 from transferbound.message.generation import (
     MIX_BITS,
+    MOST_STAGES,
     GenerationMessage,
+    Stage,
     decode_generation,
     prompt_length_bits,
 )
@@ -26,28 +31,35 @@ from transferbound.subspace.config import subspace_config
 from transferbound.subspace.decode import add_offset_
 from transferbound.subspace.projection import Projection
 
-__all__ = ["PROMPT_SLACK_BITS", "DecodedLanguagePredictor", "decode_language_predictor", "prompt_bits"]
+__all__ = [
+    "PROMPT_SLACK_BITS",
+    "DecodedLanguagePredictor",
+    "DecodedStage",
+    "decode_language_predictor",
+    "decode_stage",
+    "prompt_bits",
+]
+
+_STAGES_BITS = math.log2(MOST_STAGES)
 
 PROMPT_SLACK_BITS = 0.01
 """Added to what a prompt pays: machines differ in the last digits of a network's float32 probabilities."""
 
 
 @dataclass(frozen=True)
-class DecodedLanguagePredictor:
-    """What a message says, and the module that it puts beside the prior.
+class DecodedStage:
+    """One model of the chain.
 
     Attributes:
-        message: the decoded message.
-        module: p, in eval mode, float32: log2-probabilities of tokens. The prior's own is another module.
-        preprocessing: what turns documents into tokens.
+        stage: what the message says of it.
+        module: p, in eval mode, float32: log2-probabilities of tokens.
         header, integers: of a subspace; None with a prompt.
         subspace: plain data that describes P; empty with a prompt.
         costs: what each choice paid.
     """
 
-    message: GenerationMessage
+    stage: Stage
     module: LanguageModel
-    preprocessing: DocumentPreprocessing
     header: Header | None
     integers: npt.NDArray[np.int64] | None
     subspace: dict[str, Any]
@@ -55,8 +67,39 @@ class DecodedLanguagePredictor:
 
     @property
     def bits(self) -> float:
-        """K, the length of the message."""
+        """What this stage adds to the length of the message."""
         return float(sum(cost.bits for cost in self.costs))
+
+
+@dataclass(frozen=True)
+class DecodedLanguagePredictor:
+    """What a message says, and the models that it puts beside the prior.
+
+    Attributes:
+        message: the decoded message.
+        stages: its models, each mixed with the one before. The prior's own is another module.
+        preprocessing: what turns documents into tokens.
+    """
+
+    message: GenerationMessage
+    stages: tuple[DecodedStage, ...]
+    preprocessing: DocumentPreprocessing
+
+    @property
+    def costs(self) -> tuple[Cost, ...]:
+        """What each choice paid."""
+        number = Cost("stages", len(self.stages), _STAGES_BITS, f"1 to {MOST_STAGES}, equally likely")
+        return (number, *(cost for stage in self.stages for cost in stage.costs))
+
+    @property
+    def bits_to(self) -> tuple[float, ...]:
+        """The length of all that decodes each stage, in bits."""
+        return tuple(_STAGES_BITS + total for total in accumulate(stage.bits for stage in self.stages))
+
+    @property
+    def bits(self) -> float:
+        """K, the length of the message."""
+        return self.bits_to[-1]
 
 
 def decode_language_predictor(
@@ -77,50 +120,71 @@ def decode_language_predictor(
     message = decode_generation(data)
     preprocessing = prior.preprocessing(max_tokens)
     assert isinstance(preprocessing, DocumentPreprocessing)
-    mixture = Cost("mix", message.mix, MIX_BITS, "weight 2^-1 .. 2^-32 (5 bits); subspace or prompt (1 bit)")
-    if message.prompt:
-        if max(message.prompt) >= preprocessing.vocabulary:
-            raise MessageError(
-                f"the prompt names the token {max(message.prompt)}, which the prior {prior.name} lacks"
-            )
-        paid = prompt_bits(prior, message.prompt)
-        said: tuple[Cost, ...] = (
-            mixture,
-            Cost(
-                "prompt_length", len(message.prompt), prompt_length_bits(len(message.prompt)), "Elias gamma"
-            ),
-            Cost("prompt", prior.text_of(message.prompt), paid, "the prior's own probability"),
+    before = prior.build_language_model()
+    stages = []
+    for stage in message.stages:
+        if stage.prompt:
+            decoded = _prompted(prior, stage, preprocessing.vocabulary)
+        else:
+            decoded = decode_stage(prior, before, stage, candidates)
+        before = copy.deepcopy(decoded.module)  # what is decoded stays as it is
+        stages.append(decoded)
+    return DecodedLanguagePredictor(message, tuple(stages), preprocessing)
+
+
+def _prompted(prior: Prior, stage: Stage, vocabulary: int) -> DecodedStage:
+    if max(stage.prompt) >= vocabulary:
+        raise MessageError(
+            f"the prompt names the token {max(stage.prompt)}, which the prior {prior.name} lacks"
         )
-        return DecodedLanguagePredictor(
-            message, prior.prompted(message.prompt), preprocessing, None, None, {}, said
-        )
+    length = len(stage.prompt)
+    costs = (
+        _mix_cost(stage),
+        Cost("prompt_length", length, prompt_length_bits(length), "Elias gamma"),
+        Cost(
+            "prompt",
+            prior.text_of(stage.prompt),
+            prompt_bits(prior, stage.prompt),
+            "the prior's own probability",
+        ),
+    )
+    return DecodedStage(stage, prior.prompted(stage.prompt), None, None, {}, costs)
+
+
+def decode_stage(prior: Prior, before: LanguageModel, stage: Stage, candidates: int = 1) -> DecodedStage:
+    """The model that the offset of ``stage`` makes of ``before``, which is changed in place.
+
+    Raises:
+        MessageError: the offset does not decode, or does not fit the prior.
+    """
 
     @lru_cache(maxsize=1)
-    def subspace_of(header: Header) -> tuple[LanguageModel, Projection]:
+    def subspace_of(header: Header) -> Projection:
         if header.head_seed or header.head_scale or header.input_size or header.version == 3:
             raise MessageError(
                 f"a message of kind {header.kind!r} with these fields says nothing of a language model"
             )
-        module = prior.build_language_model()
-        refuse_batch_dependence(module)
-        return module, build_projection(subspace_config(header), build_layout(module, ()))
+        refuse_batch_dependence(before)
+        return build_projection(subspace_config(header), build_layout(before, ()))
 
     try:
         header, integers = decode(
-            message.offset,
+            stage.offset,
             candidates=candidates,
-            contexts=lambda header: subspace_of(header)[1].contexts(),
+            contexts=lambda header: subspace_of(header).contexts(),
             max_dim=min(2**20, prior.num_parameters),
         )
-        module, projection = subspace_of(header)
-        add_offset_(module, projection, integers, step_size(header.step))
+        projection = subspace_of(header)
+        add_offset_(before, projection, integers, step_size(header.step))
     except (SubspaceError, PriorError) as error:
         raise MessageError(f"the message does not fit the prior {prior.name}: {error}") from error
     contexts = projection.contexts() if header.contexts else None
-    costs = (mixture, *itemize(header, integers, contexts))
-    return DecodedLanguagePredictor(
-        message, module.eval(), preprocessing, header, integers, projection.describe(), costs
-    )
+    costs = (_mix_cost(stage), *itemize(header, integers, contexts))
+    return DecodedStage(stage, before.eval(), header, integers, projection.describe(), costs)
+
+
+def _mix_cost(stage: Stage) -> Cost:
+    return Cost("mix", stage.mix, MIX_BITS, "weight 2^-1 .. 2^-32 (5 bits); subspace or prompt (1 bit)")
 
 
 @torch.inference_mode()

@@ -32,6 +32,7 @@ __all__ = [
     "LanguageStatement",
     "LanguageTestContent",
     "NextTokenContent",
+    "StageContent",
     "is_language",
     "language_content",
 ]
@@ -68,24 +69,17 @@ class DocumentsContent(TypedDict):
     files_left_out: NotRequired[FilesLeftOutContent]
 
 
-class LanguageDecoderContent(TypedDict):
-    """What decodes the predictor, and what fixes the documents that it is about.
+class StageContent(TypedDict):
+    """One model of the chain. ``weight`` = 2^-``mix`` is that of the stage before, at first of the prior, in the
+    mixture; ``bits`` what the stage adds to the message.
 
-    ``weight`` is a, the prior's share in the mixture; ``uniform`` the uniform distribution's share in the prior.
-    Kind ``prompt`` has ``prompt``, its text, and ``prompt_tokens``; the others ``dim`` to ``subspace``.
+    Kind ``prompt`` has ``prompt``, its text, and ``prompt_tokens``; the others what is from ``dim`` on.
     """
 
-    codec: str
     kind: str
     mix: int
     weight: float
-    uniform: float
-    max_tokens: int
-    min_tokens: int
-    slack: float
-    candidate: int
-    candidates: int
-    list_written: NotRequired[str]
+    bits: float
     prompt: NotRequired[str]
     prompt_tokens: NotRequired[list[int]]
     dim: NotRequired[int]
@@ -95,8 +89,26 @@ class LanguageDecoderContent(TypedDict):
     step_size: NotRequired[float]
     rank: NotRequired[int]
     modules: NotRequired[str]
+    contexts: NotRequired[bool]
     adaptive_signs: NotRequired[bool]
     subspace: NotRequired[dict[str, Any]]
+
+
+class LanguageDecoderContent(TypedDict):
+    """What decodes the predictor, and what fixes the documents that it is about.
+
+    ``uniform`` is the uniform distribution's share in the prior, ``slack`` in bits per token.
+    """
+
+    codec: str
+    uniform: float
+    max_tokens: int
+    min_tokens: int
+    slack: float
+    candidate: int
+    candidates: int
+    list_written: NotRequired[str]
+    stages: list[StageContent]
     preprocessing: dict[str, Any]
 
 

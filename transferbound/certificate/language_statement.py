@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import math
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, cast
 
 import numpy as np
 
-from transferbound.bounds import held_out_size, occam_betting
+from transferbound.bounds import Level, held_out_size, mean_upper_bound, occam_betting, occam_excess
 from transferbound.bounds.confidence import failure_probability
 from transferbound.certificate.content import CostContent
 from transferbound.certificate.identity import documents_content, prior_content
@@ -23,17 +24,19 @@ from transferbound.certificate.language_content import (
     LanguageMessageContent,
     LanguageStatement,
     LanguageTestContent,
+    StageContent,
 )
 from transferbound.certificate.schema import MESSAGE_FILE, SCHEMA, SCHEMA_VERSION
 from transferbound.data.documents import Documents
 from transferbound.data.encoded_documents import EncodedDocuments, encode_documents
 from transferbound.independence.record import IndependenceRecord
-from transferbound.language_predictor import DecodedLanguagePredictor, decode_language_predictor
+from transferbound.language_predictor import DecodedLanguagePredictor, DecodedStage, decode_language_predictor
 from transferbound.message import step_size
 from transferbound.message.variants import check_list_written
 from transferbound.priors import DocumentPreprocessing, Prior
 from transferbound.risks.bits_per_token import UNIFORM_BITS, BitsPerToken
 from transferbound.risks.likelihoods import SLACK, Likelihoods, log_likelihoods
+from transferbound.risks.risk import Floats
 from transferbound.risks.smoothed_tokens import smoothed_bounds
 
 __all__ = ["TOP_SLACK", "Scored", "make_language_statement"]
@@ -49,14 +52,15 @@ class Scored:
 
     Attributes:
         encoded: the documents that are counted.
-        before, after: log-likelihoods under the prior, and under the decoded model.
-        decoded: the model's place in a message, without the mixture: its offset and its prompt.
+        before: log-likelihoods under the prior.
+        after: under the model of each stage.
+        decoded: the stages in a message, without their mixtures: offset and prompt of each.
     """
 
     encoded: EncodedDocuments
     before: Likelihoods
-    after: Likelihoods
-    decoded: tuple[bytes, tuple[int, ...]]
+    after: tuple[Likelihoods, ...]
+    decoded: tuple[tuple[bytes, tuple[int, ...]], ...]
 
 
 def make_language_statement(
@@ -93,16 +97,16 @@ def make_language_statement(
     """
     check_list_written(list_written)
     predictor = decode_language_predictor(prior, message, max_tokens=max_tokens, candidates=candidates)
-    parts = (predictor.message.offset, predictor.message.prompt)
+    parts = tuple((stage.offset, stage.prompt) for stage in predictor.message.stages)
     if scored is None or scored.decoded != parts:
         encoded = encode_documents(
             predictor.preprocessing, data, min_tokens=min_tokens, progress=bool(how.get("progress"))
         )
         scored = Scored(encoded, *_both(prior, predictor, encoded, how), parts)
-    risk = _risk(predictor, scored, min_tokens)
+    risk = _risk(predictor, scored.encoded, scored.before, min_tokens)
     delta, vocabulary = failure_probability(confidence), predictor.preprocessing.vocabulary
-    losses = risk.mixture(scored.after.log2)
-    bounds = risk.bounds(losses, predictor.bits, delta)
+    levels, losses = _chain(predictor, risk, scored.after)
+    bounds = risk.bounds(levels, delta)
     dataset, decoder = (
         documents_content(data, scored.encoded),
         _decoder(predictor, candidates, list_written, min_tokens),
@@ -122,11 +126,12 @@ def make_language_statement(
         "message_bits": predictor.bits,
         "file_bits": 8 * len(message),
         "bounds": {
-            "excess": bounds.risk + SLACK,
+            "chained_excess": bounds.risk + SLACK,
+            "excess": _unchained(risk, losses, predictor, delta) + SLACK,
             **{
                 name: value + SLACK
                 for name, value in smoothed_bounds(
-                    scored.after.smoothed, risk.units, vocabulary, predictor.bits, delta
+                    scored.after[-1].smoothed, risk.units, vocabulary, predictor.bits, delta
                 ).items()
             },
         },
@@ -134,7 +139,7 @@ def make_language_statement(
         "dataset": dataset,
         "decoder": decoder,
         "message": _message(message, predictor),
-        "comparison": _comparison(risk, losses, scored, bounds.risk, predictor.bits, delta),
+        "comparison": _comparison(risk, losses, scored, bounds.risk, predictor, delta),
         "evaluation": {"test": None if test is None else _test(prior, predictor, test, min_tokens, how)},
         "independence": independence,
         "assumptions": language_assumptions(dataset, decoder, independence, float(confidence), prior.name),
@@ -143,47 +148,84 @@ def make_language_statement(
 
 def _both(
     prior: Prior, predictor: DecodedLanguagePredictor, encoded: EncodedDocuments, how: dict[str, Any]
-) -> tuple[Likelihoods, Likelihoods]:
+) -> tuple[Likelihoods, tuple[Likelihoods, ...]]:
+    """Under the prior, and under each stage."""
     vocabulary = predictor.preprocessing.vocabulary
     before = log_likelihoods(prior.build_language_model(), encoded, vocabulary, desc="scoring, prior", **how)
-    return before, log_likelihoods(predictor.module, encoded, vocabulary, desc="scoring, finetuned", **how)
+    after = (
+        log_likelihoods(stage.module, encoded, vocabulary, desc=f"scoring, stage {number}", **how)
+        for number, stage in enumerate(predictor.stages, start=1)
+    )
+    return before, tuple(after)
 
 
-def _risk(predictor: DecodedLanguagePredictor, scored: Scored, min_tokens: int) -> BitsPerToken:
+def _risk(
+    predictor: DecodedLanguagePredictor, encoded: EncodedDocuments, before: Likelihoods, min_tokens: int
+) -> BitsPerToken:
     return BitsPerToken.of(
-        scored.encoded,
-        scored.before.log2,
-        mix=predictor.message.mix,
+        encoded,
+        before.log2,
+        mix=predictor.message.stages[0].mix,
         vocabulary=predictor.preprocessing.vocabulary,
         least=min_tokens,
     )
 
 
+def _chain(
+    predictor: DecodedLanguagePredictor, risk: BitsPerToken, after: Sequence[Likelihoods]
+) -> tuple[list[Level], Floats]:
+    """What each stage adds, and bits per token of the last one's mixture on each document."""
+    levels, losses = [], risk.prior_losses
+    for stage, scores, bits in zip(predictor.message.stages, after, predictor.bits_to, strict=True):
+        losses = risk.mixture(scores.log2, stage.mix)
+        levels.append(risk.level(losses, bits, stage.mix))
+        risk = risk.after(scores.log2, stage.mix)
+    return levels, losses
+
+
+def _unchained(
+    risk: BitsPerToken, losses: Floats, predictor: DecodedLanguagePredictor, delta: float
+) -> float:
+    """The same without the chain: the excess of the last mixture over the prior, for all bits at once."""
+    mix = sum(stage.mix for stage in predictor.message.stages)
+    return risk.bounds([risk.level(losses, predictor.bits, mix)], delta).risk
+
+
 def _decoder(
     predictor: DecodedLanguagePredictor, candidates: int, list_written: str, min_tokens: int
 ) -> LanguageDecoderContent:
-    header, preprocessing = predictor.header, predictor.preprocessing
+    preprocessing = predictor.preprocessing
+    headers = [stage.header for stage in predictor.stages if stage.header is not None]
     content: LanguageDecoderContent = {
         "codec": "TG1",
-        "kind": "prompt" if header is None else header.kind,
-        "mix": predictor.message.mix,
-        "weight": predictor.message.weight,
         "uniform": 2.0**-UNIFORM_BITS,
         "max_tokens": preprocessing.input_size,
         "min_tokens": min_tokens,
         "slack": SLACK,
-        "candidate": 0 if header is None else header.candidate,
+        "candidate": headers[-1].candidate if headers else 0,
         "candidates": candidates,
+        "stages": [_stage(decoded) for decoded in predictor.stages],
         "preprocessing": preprocessing.to_dict(),
     }
     if list_written != "before":
         content["list_written"] = list_written
+    return content
+
+
+def _stage(decoded: DecodedStage) -> StageContent:
+    header, stage = decoded.header, decoded.stage
+    content: StageContent = {
+        "kind": "prompt" if header is None else header.kind,
+        "mix": stage.mix,
+        "weight": stage.weight,
+        "bits": decoded.bits,
+    }
     if header is None:
-        content |= {"prompt": str(predictor.costs[-1].value), "prompt_tokens": list(predictor.message.prompt)}
+        content |= {"prompt": str(decoded.costs[-1].value), "prompt_tokens": list(stage.prompt)}
         return content
-    named = ("dim", "seed", "levels", "step", "rank", "modules", "adaptive_signs")
-    content |= cast(LanguageDecoderContent, {name: getattr(header, name) for name in named})
-    content |= {"step_size": step_size(header.step), "subspace": predictor.subspace}
+    named = ("dim", "seed", "levels", "step", "rank", "modules", "contexts", "adaptive_signs")
+    content |= cast(StageContent, {name: getattr(header, name) for name in named})
+    content |= {"step_size": step_size(header.step), "subspace": decoded.subspace}
     return content
 
 
@@ -199,39 +241,43 @@ def _message(message: bytes, predictor: DecodedLanguagePredictor) -> LanguageMes
 
 def _comparison(
     risk: BitsPerToken,
-    losses: np.ndarray,
+    losses: Floats,
     scored: Scored,
     bound: float,
-    bits: float,
+    predictor: DecodedLanguagePredictor,
     delta: float,
 ) -> LanguageComparisonContent:
-    encoded = scored.encoded
+    encoded, mixes = scored.encoded, [stage.mix for stage in predictor.message.stages]
     total = float((losses * encoded.lengths).sum())
-    wrong, wrong_before = (risk.units.losses(one.wrong) for one in (scored.after, scored.before))
+    wrong, wrong_before = (risk.units.losses(one.wrong) for one in (scored.after[-1], scored.before))
     return {
         "uniform_guess": math.log2(risk.vocabulary),
         "train_bits_per_byte": total / encoded.text_bytes,
         "train_bits_per_document": total / encoded.n,
         "perplexity_bound": 2.0 ** (bound + SLACK),
-        "holdout_tenth": _held_out(risk, losses, delta),
+        "holdout_tenth": _held_out(risk, losses, sum(mixes), delta),
         "next_token": {
             "train_error": float(wrong.mean()),
             "prior_train_error": float(wrong_before.mean()),
-            "bound": min(1.0, occam_betting(wrong, bits, delta) + TOP_SLACK),
+            "bound": min(1.0, occam_betting(wrong, predictor.bits, delta) + TOP_SLACK),
         },
     }
 
 
-def _held_out(risk: BitsPerToken, losses: np.ndarray, delta: float) -> HeldOutTenthContent:
+def _held_out(risk: BitsPerToken, losses: Floats, mix: int, delta: float) -> HeldOutTenthContent:
     """What every tenth unit, held out, would certify if its losses were those in training."""
     size = held_out_size(_HELD_OUT_SHARE, risk.units.n)
     some = np.linspace(0, risk.units.n - 1, size).astype(np.int64)
     units, prior = risk.units.losses(losses)[some], risk.units.losses(risk.prior_losses)[some]
-    top = risk.largest_prior_loss + risk.mix / risk.least
+    excess_top, prior_top = mix / risk.least, risk.largest_prior_loss
+    top = prior_top + excess_top
+    by_excess = occam_excess(
+        np.minimum(units - prior, excess_top), np.minimum(prior, prior_top), excess_top, prior_top, 0.0, delta
+    )
     return {
         "n": size,
-        "bound": top * occam_betting(np.clip(units / top, 0.0, 1.0), 0.0, delta) + SLACK,
-        "by_excess": risk.bounds_of(units - prior, prior, 0.0, delta).risk + SLACK,
+        "bound": mean_upper_bound(np.minimum(units, top), top, 0.0, delta) + SLACK,
+        "by_excess": by_excess.risk + SLACK,
     }
 
 
@@ -246,12 +292,12 @@ def _test(
     assert isinstance(predictor.preprocessing, DocumentPreprocessing)
     encoded = encode_documents(predictor.preprocessing, test, min_tokens=min_tokens)
     before, after = _both(prior, predictor, encoded, how)
-    scored = Scored(encoded, before, after, (b"", ()))
-    risk = _risk(predictor, scored, min_tokens)
+    risk = _risk(predictor, encoded, before, min_tokens)
+    losses = _chain(predictor, risk, after)[1]
     return {
         "split": test.split,
         "sha256": test.fingerprint,
         "n": risk.units.n,
-        "loss": float(risk.units.losses(risk.mixture(after.log2)).mean()),
+        "loss": float(risk.units.losses(losses).mean()),
         "prior_loss": float(risk.units.losses(risk.prior_losses).mean()),
     }

@@ -64,6 +64,8 @@ def _check_language(content: Any) -> None:
             raise CertificateError(f"{part}.modality is {_short(content[part]['modality'])}; it must be text")
     if len(content["dataset"]["columns"]["text"]) != 1:
         raise CertificateError("dataset.columns.text must name one column")
+    if not content["decoder"]["stages"]:
+        raise CertificateError("decoder.stages is empty; it must name one stage or more")
     least, most = content["decoder"]["min_tokens"], content["decoder"]["max_tokens"]
     if not 1 <= least <= most:
         raise CertificateError(

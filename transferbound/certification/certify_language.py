@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
+import math
 import os
 import time
-from dataclasses import asdict
+from collections.abc import Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -25,18 +28,28 @@ from transferbound.data.examples import Examples
 from transferbound.errors import ArgumentError, DataError
 from transferbound.finetune.prompt import search_prompt
 from transferbound.independence.check import check_independence
-from transferbound.language_predictor import decode_language_predictor
-from transferbound.message.generation import MIXES, GenerationMessage, encode_generation
+from transferbound.language_predictor import decode_stage, prompt_bits
+from transferbound.message.generation import (
+    MIX_BITS,
+    MIXES,
+    MOST_STAGES,
+    GenerationMessage,
+    Stage,
+    encode_generation,
+    prompt_length_bits,
+)
 from transferbound.priors import DocumentPreprocessing, Prior
 from transferbound.priors.backends.choose import TEXT_GENERATION
 from transferbound.risks.likelihoods import Likelihoods, log_likelihoods
 from transferbound.storage.run_state import RunState
 from transferbound.subspace.config import SubspaceConfig
 
-__all__ = ["DEFAULT_KIND", "certify_language", "default_language_dim"]
+__all__ = ["DEFAULT_KIND", "certify_language", "default_language_dim", "default_stages"]
 
 DEFAULT_KIND = "hashed"
 """Of subspace, where none is named."""
+
+_MOST_DEFAULT_STAGES, _SPLIT, _LEAST_DIM = 3, 300, 50
 
 
 def certify_language(
@@ -91,8 +104,7 @@ def certify_language(
     )
     deadline = started + 60 * settings.finetune.budget_minutes
     run = LanguageRun(prior, data, encoded, before, settings, language, accelerator, progress, deadline)
-    message, after, training, state = _found(run, kind, target, how)
-    decoded = message.offset, message.prompt
+    message, after, training, state = _Chain(run, _stages(kind, settings, language, run), target, how).found()
     statement = make_language_statement(
         prior,
         data,
@@ -104,55 +116,127 @@ def certify_language(
         list_written=settings.list_written,
         test=test,
         independence=independence,
-        scored=Scored(encoded, before, after, decoded),
+        scored=Scored(
+            encoded, before, after, tuple((stage.offset, stage.prompt) for stage in message.stages)
+        ),
         **how,
     )
-    content: LanguageContent = {**statement, "unverified": {"training": training, "versions": versions()}}
+    content: LanguageContent = {
+        **statement,
+        "unverified": {"training": {"stages": training}, "versions": versions()},
+    }
     certificate = Certificate(cast(Content, content), encode_generation(message))
     write_certificate(certificate, target, state, accelerator)
     return certificate
 
 
 def default_language_dim(n: int) -> int:
-    """The number of coordinates where the user names none: a fiftieth of n, from 100 to 3,000."""
-    return min(max(n // 50, 100), 3000)
+    """The number of coordinates of a last stage where the user names none: an eighth of n, from 100 to 8,000."""
+    return min(max(n // 8, 100), 8000)
 
 
-def _found(
-    run: LanguageRun, kind: str | None, target: Path | None, how: dict[str, Any]
-) -> tuple[GenerationMessage, Likelihoods, dict[str, Any], RunState | None]:
-    """The message, what the decoded model makes of the documents, and what is told of the training."""
-    state = None
+def default_stages(n: int, dim: int) -> tuple[SubspaceConfig, ...]:
+    """The subspaces of a chain that ends with ``dim`` coordinates, for n units: each tenfold the one before it."""
+    dims = [dim]
+    while len(dims) < _MOST_DEFAULT_STAGES and dims[0] >= _SPLIT:
+        dims.insert(0, max(dims[0] // 10, _LEAST_DIM))
+    return tuple(SubspaceConfig(DEFAULT_KIND, one) for one in dims)
+
+
+def _stages(
+    kind: str | None, settings: CertifySettings, language: LanguageSettings, run: LanguageRun
+) -> list[SubspaceConfig | None]:
+    """The subspace of each stage; None for a prompt."""
+    n = run.risk().units.n
+    if language.stage:
+        return [_parsed(text, n) for text in language.stage]
     if kind == PROMPT:
-        prompt, training = search_prompt(
-            run.prior, run.encoded, run.risk(), run.delta, run.deadline, run.progress
+        return [None]
+    if settings.subspace is not None:
+        return [settings.subspace]
+    return list(default_stages(n, default_language_dim(n)))
+
+
+def _parsed(text: str, n: int) -> SubspaceConfig | None:
+    """``KIND`` or ``KIND:DIM``. Raises ArgumentError."""
+    kind, _, dim = text.partition(":")
+    if kind == PROMPT and not dim:
+        return None
+    if dim and not (dim.isascii() and dim.isdigit()):
+        raise ArgumentError(f"stage is {text!r}; write KIND or KIND:DIM, as hashed:300, or prompt")
+    return SubspaceConfig(kind, int(dim) if dim else default_language_dim(n))
+
+
+class _Chain:
+    """Stage after stage, each from where the one before it ended."""
+
+    def __init__(
+        self,
+        run: LanguageRun,
+        configs: Sequence[SubspaceConfig | None],
+        target: Path | None,
+        how: dict[str, Any],
+    ) -> None:
+        if not 1 <= len(configs) <= MOST_STAGES or None in configs[1:]:
+            raise ArgumentError(
+                f"{len(configs)} stages are named; 1 to {MOST_STAGES} make a chain, and a prompt can be its first alone"
+            )
+        self.run, self.configs, self.how = run, configs, how
+        self.state = _state(run, configs, target)
+        self.model = run.prior.build_language_model()
+        self.risk = run.risk()
+        self.stages: list[Stage] = []
+        self.after: list[Likelihoods] = []
+        self.bits = math.log2(MOST_STAGES)
+
+    def found(
+        self,
+    ) -> tuple[GenerationMessage, tuple[Likelihoods, ...], list[dict[str, Any]], RunState | None]:
+        """The message, what the model of each stage makes of the documents, and what is told of the training."""
+        told = []
+        for number, config in enumerate(self.configs):
+            told.append(self._stage(number, config))
+        return GenerationMessage(tuple(self.stages)), tuple(self.after), told, self.state
+
+    def _stage(self, number: int, config: SubspaceConfig | None) -> dict[str, Any]:
+        run, left = self.run, self.run.deadline - time.monotonic()
+        until = time.monotonic() + left / (len(self.configs) - number)
+        if config is None:
+            prompt, training = search_prompt(
+                run.prior, run.encoded, self.risk, run.delta, until, run.progress
+            )
+            plain = Stage(MIXES[0], prompt=prompt)
+            self.model = run.prior.prompted(prompt)
+            paid = prompt_bits(run.prior, prompt) + prompt_length_bits(len(prompt)) + MIX_BITS
+        else:
+            state = None if self.state is None else self.state.part(number)
+            offset, training = trained_offset(run, copy.deepcopy(self.model), self.risk, config, state, until)
+            plain = Stage(MIXES[0], offset=offset)
+            decoded = decode_stage(
+                run.prior, self.model, plain, run.settings.candidates
+            )  # self.model is moved
+            paid = decoded.bits
+        self.bits += paid
+        self.model.to(run.accelerator.device)
+        scores = log_likelihoods(
+            self.model, run.encoded, run.vocabulary, desc=f"scoring, stage {number + 1}", **self.how
         )
-        plain = GenerationMessage(MIXES[0], prompt=prompt)
-    else:
-        config = run.settings.subspace or SubspaceConfig(
-            DEFAULT_KIND, default_language_dim(run.risk().units.n)
-        )
-        state = _state(run, config, target)
-        offset, training = trained_offset(run, config, state)
-        plain = GenerationMessage(MIXES[0], offset=offset)
-    predictor = decode_language_predictor(
-        run.prior,
-        encode_generation(plain),
-        max_tokens=run.language.max_tokens,
-        candidates=run.settings.candidates,
-    )
-    predictor.module.to(run.accelerator.device)
-    after = log_likelihoods(predictor.module, run.encoded, run.vocabulary, desc="scoring, finetuned", **how)
-    risk = run.risk()
+        self.model.cpu()
 
-    def bound(mix: int) -> float:
-        return risk.bounds(risk.mixture(after.log2, mix), predictor.bits, run.delta, mix).risk
+        def bound(mix: int) -> float:
+            return self.risk.excess_bound(self.risk.mixture(scores.log2, mix), self.bits, run.delta, mix)
 
-    mix = min(MIXES, key=bound)  # paid: the message names it
-    return GenerationMessage(mix, plain.offset, plain.prompt), after, training, state
+        mix = min(MIXES, key=bound)  # paid: the message names it
+        self.stages.append(replace(plain, mix=mix))
+        self.after.append(scores)
+        training["excess_bound"] = bound(mix)
+        self.risk = self.risk.after(scores.log2, mix)
+        return training
 
 
-def _state(run: LanguageRun, config: SubspaceConfig, target: Path | None) -> RunState | None:
+def _state(
+    run: LanguageRun, configs: Sequence[SubspaceConfig | None], target: Path | None
+) -> RunState | None:
     if target is None:
         return None
     finetune = run.settings.finetune.to_dict()
@@ -163,7 +247,7 @@ def _state(run: LanguageRun, config: SubspaceConfig, target: Path | None) -> Run
         "dataset": run.data.fingerprint,
         "documents": hashlib.sha256(run.encoded.rows.tobytes()).hexdigest(),
         "language": asdict(run.language),
-        "subspace": asdict(config),
+        "stages": [PROMPT if config is None else asdict(config) for config in configs],
         "levels": run.settings.levels,
         "candidate": [run.settings.candidate, run.settings.candidates],
         "finetune": finetune,

@@ -15,11 +15,11 @@ from transferbound.certification.language_settings import LanguageSettings
 from transferbound.certification.settings import CertifySettings
 from transferbound.data.documents import Documents
 from transferbound.data.encoded_documents import EncodedDocuments
-from transferbound.features import cached_features, features_key
+from transferbound.features import CachedFeatures, cached_features, features_key
 from transferbound.finetune import Finetuner
 from transferbound.message import Header, cheapest
 from transferbound.message.stream import encode
-from transferbound.priors import Prior
+from transferbound.priors import LanguageModel, Prior
 from transferbound.risks.bits_per_token import BitsPerToken
 from transferbound.risks.likelihoods import ALPHAS, Likelihoods, log_likelihoods
 from transferbound.storage.arrays import NewArray, default_cache_dir, open_array
@@ -100,9 +100,22 @@ def kept_likelihoods(prior: Prior, data: Documents, encoded: EncodedDocuments, *
 
 
 def trained_offset(
-    run: LanguageRun, config: SubspaceConfig, state: RunState | None
+    run: LanguageRun,
+    before: LanguageModel,
+    risk: BitsPerToken,
+    config: SubspaceConfig,
+    state: RunState | None,
+    deadline: float,
 ) -> tuple[bytes, dict[str, Any]]:
     """Finetunes in a subspace; the message about it (without a mixture), and what is told of the training.
+
+    Args:
+        run: what for, and how.
+        before: the model that is moved; it is changed.
+        risk: what is to fall: of this stage's mixture.
+        config: the subspace.
+        state: where a checkpoint is kept.
+        deadline: ``time.monotonic()`` by which this is done and all documents are scored.
 
     Raises:
         SubspaceError: the subspace does not fit the model.
@@ -110,30 +123,20 @@ def trained_offset(
     settings = run.settings
     header = language_header(settings, config)
     quantizer = Quantizer(header.levels, threshold=settings.finetune.threshold)
-    model = SubspaceModel(run.prior.build_language_model(), subspace_config(header), (), quantizer)
+    model = SubspaceModel(before, subspace_config(header), (), quantizer)
     model.to(run.accelerator.device)
-    features = None
-    if settings.cache_features:
-        features = cached_features(
-            model,
-            run.encoded,
-            features_key(run.prior, run.data, int(run.encoded.lengths.max())),
-            accelerator=run.accelerator,
-            progress=run.progress,
-            deadline=None if settings.finetune.epochs else run.deadline,
-        )
     finetuner = Finetuner(
         model,
         run.encoded,
         header,
-        risk=run.risk(),
+        risk=risk,
         delta=run.delta,
         settings=settings.finetune,
         accelerator=run.accelerator,
         state=state,
         progress=run.progress,
-        deadline=run.deadline,
-        features=features,
+        deadline=deadline,
+        features=_features(run, model, deadline) if risk.is_first else None,
         to_count=run.encoded.n,
     )
     integers = finetuner.run()
@@ -143,6 +146,20 @@ def trained_offset(
     for key in ("budget_minutes", "epochs", "save_seconds"):
         training.pop(key)
     return encode(final, integers, contexts), training
+
+
+def _features(run: LanguageRun, model: SubspaceModel, deadline: float) -> CachedFeatures | None:
+    """What enters the last blocks of the checkpoint, where those alone are trained."""
+    if not run.settings.cache_features:
+        return None
+    return cached_features(
+        model,
+        run.encoded,
+        features_key(run.prior, run.data, int(run.encoded.lengths.max())),
+        accelerator=run.accelerator,
+        progress=run.progress,
+        deadline=None if run.settings.finetune.epochs else deadline,
+    )
 
 
 def language_header(settings: CertifySettings, config: SubspaceConfig) -> Header:

@@ -35,6 +35,18 @@ class LanguageSettings:
         },
     )
 
+    stage: list[str] | None = field(
+        default=None,
+        metadata={
+            "help": "A stage of a chain, KIND:DIM or prompt; give it up to four times (hashed:300, then "
+            "hashed:3000). Each "
+            "goes on from the one before, and a chain pays for its many coordinates where little is left to "
+            "gain. Default: "
+            "kind hashed in two or three stages.",
+            "metavar": "KIND:DIM",
+        },
+    )
+
     def __post_init__(self) -> None:
         if self.max_tokens < 0:
             raise ArgumentError(

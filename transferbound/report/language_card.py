@@ -7,7 +7,7 @@ from typing import Any
 from huggingface_hub import EvalResult
 
 from transferbound.bounds.confidence import failure_probability
-from transferbound.certificate.language_content import LanguageContent
+from transferbound.certificate.language_content import LanguageContent, StageContent
 from transferbound.report.language_summary import (
     excess_sentence,
     language_prior_label,
@@ -15,6 +15,7 @@ from transferbound.report.language_summary import (
     language_warnings,
     per_token,
     per_token_up,
+    stage_words,
 )
 from transferbound.report.markup import code, in_metadata, plain, table
 from transferbound.wording import confidence_text, percent, percent_up, round_up
@@ -77,10 +78,8 @@ def _statement(content: LanguageContent, is_vacuous: bool) -> str:
     data, decoder = content["dataset"], content["decoder"]
     confidence = confidence_text(content["confidence"])
     lead = excess_sentence(content)
-    if "prompt" in decoder:
-        what = f"the prompt {code(decoder['prompt'])} was found for it"
-    else:
-        what = f"only {decoder.get('dim', 0):,} quantized coordinates were trained"
+    what = ", then ".join(_stage(stage) for stage in decoder["stages"])
+    weights = ", ".join(f"2^-{stage['mix']}" for stage in decoder["stages"])
     text = (
         f"**{lead[0].upper()}{lead[1:]}**: with {confidence} confidence over the draw of the training documents, this "
         f"language model's loss on new documents of the kind of {code(data['id'])} (split "
@@ -89,11 +88,13 @@ def _statement(content: LanguageContent, is_vacuous: bool) -> str:
         f"loss itself is "
         f"at most **{per_token_up(content['risk_bound'])}**, that of the checkpoint as it was at most "
         f"{per_token_up(content['prior_risk_bound'])}. The three hold together.\n\n"
-        f"The figures are computed from the training documents alone: the checkpoint was fixed first, {what}, and the "
+        f"The figures are computed from the training documents alone: the checkpoint was fixed first; "
+        f"trained were {what}; and the "
         f"{content['message_bits']:.0f} bits that name it limit how far training loss and true loss can "
         f"differ (Lotfi et al. "
-        "2022, arXiv 2211.13609). The model's prediction is mixed with the checkpoint's own, of weight "
-        f"2^-{decoder['mix']}, on whole documents; a document is its first {decoder['max_tokens']} tokens."
+        "2022, arXiv 2211.13609). The prediction is mixed, on whole documents, with that of the stage "
+        "before, at first the "
+        f"checkpoint's own, of weight {weights}; a document is its first {decoder['max_tokens']} tokens."
     )
     label, _, rest = plain(language_prior_label(content)).partition(":")
     text += f"\n\n**{label[0].upper()}{label[1:]}{':' if rest else '.'}**{rest and rest + '.'}"
@@ -103,6 +104,11 @@ def _statement(content: LanguageContent, is_vacuous: bool) -> str:
         remedy = language_remedy(content)
         text += f"\n\n> **Vacuous.** {remedy[0].upper()}{remedy[1:]}"
     return text
+
+
+def _stage(stage: StageContent) -> str:
+    said, prompt = stage_words(stage)
+    return plain(said) if prompt is None else f"{plain(said)}, {code(prompt)}"
 
 
 def _measured(content: LanguageContent) -> str:
@@ -134,6 +140,7 @@ def _measured(content: LanguageContent) -> str:
         )
         rows.append((f"the checkpoint's loss on split {split}", per_token(test["prior_loss"])))
     others = {
+        "excess": "other form: the excess of all stages at once",
         "smoothed_hoeffding": "other form: smoothed tokens, Hoeffding (SubLoRA's)",
         "smoothed_kl": "other form: smoothed tokens, kl",
         "smoothed_betting": "other form: smoothed tokens, bets",

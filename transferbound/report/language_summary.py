@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from transferbound.certificate.language_content import LanguageContent
+from transferbound.certificate.language_content import LanguageContent, StageContent
 from transferbound.wording import as_lines, confidence_text, percent, percent_up, round_up
 
 __all__ = [
@@ -13,6 +13,7 @@ __all__ = [
     "language_warnings",
     "per_token",
     "per_token_up",
+    "stage_words",
 ]
 
 
@@ -79,11 +80,14 @@ def language_summary(c: LanguageContent, is_vacuous: bool) -> str:
 
 
 def _message(content: LanguageContent) -> str:
-    decoder = content["decoder"]
-    weight = f"the prior's weight is 2^-{decoder['mix']}"
-    if "prompt" in decoder:
-        return f"the prompt {decoder['prompt']!r}; {weight}"
-    return f"{decoder.get('dim', 0):,} coordinates of kind {decoder['kind']!r}; {weight}"
+    return "; ".join(said for said, _ in map(stage_words, content["decoder"]["stages"]))
+
+
+def stage_words(stage: StageContent) -> tuple[str, str | None]:
+    """What a stage is, in words, and its prompt where it has one."""
+    if "prompt" in stage:
+        return f"a prompt of {len(stage.get('prompt_tokens', []))} tokens", stage["prompt"]
+    return f"{stage.get('dim', 0):,} coordinates of kind {stage['kind']!r}", None
 
 
 def language_prior_label(content: LanguageContent) -> str:

@@ -5,18 +5,24 @@ the finetuned model, the certified predictor is q = (1 - a) p + a p0 on whole do
 tokens is -log2 q / L. What finetuning is worth is the excess over the prior, which is at most log2(1 / a) / L on any
 document, and negative where finetuning helped: so it is bounded by bets on what is left to that limit, and the prior's
 own loss, which no message was chosen for, by bets of its own.
+
+A message can be a chain of stages, q_j = (1 - a_j) p_j + a_j q_(j-1), whose excesses over one another are bounded one
+by one: the first, short, buys what varies much from document to document, and the later ones pay for their many bits
+where little varies.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
-from transferbound.bounds import ExcessBound, occam_excess
+from transferbound.bounds import ExcessBound, Level, chained_excess, mean_upper_bound
+from transferbound.message.generation import MOST_STAGES
 from transferbound.risks.risk import Objective, Words
 from transferbound.risks.units import Groups, Rows, Units
 from transferbound.wording import round_up
@@ -55,12 +61,14 @@ class BitsPerToken(Objective):
     """The mean over documents, or groups of them, of the bits per token of the mixture q.
 
     Attributes:
-        prior: float64 [n], log2 p0 of each document.
+        prior: float64 [n], log2 of each document's probability under what is mixed in: p0, or the stage before.
         lengths: int64 [n], tokens predicted.
         mix: a = 2^-mix.
         vocabulary: V.
         least: the fewest tokens of a document of the population, fixed in advance.
         units: what is independent: documents, or groups.
+        spread: of what is added to the loss of what is mixed in, as training last saw it, bits per token.
+        is_first: whether p0 is mixed in, and no stage.
     """
 
     words: ClassVar[Words] = Words("language model", "loss", "loss (bits per token)", 1.0, "uniform guess")
@@ -72,6 +80,7 @@ class BitsPerToken(Objective):
     least: int
     units: Units
     spread: float = _FIRST_SPREAD
+    is_first: bool = True
 
     @classmethod
     def of(
@@ -106,8 +115,8 @@ class BitsPerToken(Objective):
         return self.spread * math.sqrt(math.log(2.0) / (2.0 * self.units.n * max(bits, 16.0)))
 
     def bound(self, rows: Floats, bits: float, delta: float) -> float:
-        """Bound on the bits per token of q, from those of each document."""
-        return self.bounds(rows, bits, delta).risk
+        """What training is to lower: the mean loss of what is mixed in, and the bound on what is added to it."""
+        return float(self.units.losses(self.prior_losses).mean()) + self.excess_bound(rows, bits, delta)
 
     def expected_bound(self, mean: float, bits: float, delta: float) -> float:
         """About what :meth:`bound` will be, where the mean is all that is known."""
@@ -131,27 +140,40 @@ class BitsPerToken(Objective):
         """No document can cost p0 more, in bits per token."""
         return math.log2(self.vocabulary) + UNIFORM_BITS / self.least
 
-    def bounds(self, rows: Floats, bits: float, delta: float, mix: int | None = None) -> ExcessBound:
-        """Bounds on the mean bits per token of q, on its excess over p0, and on those of p0; they hold together.
+    def after(self, log2: Floats, mix: int) -> BitsPerToken:
+        """The risk of the next stage: what is mixed in is the mixture of this one, of p with ``log2`` [n], "
+        "and ``mix``."""
+        return replace(
+            self, prior=-self.mixture(log2, mix) * self.lengths, spread=_FIRST_SPREAD, is_first=False
+        )
+
+    def level(self, rows: Floats, bits: float, mix: int | None = None) -> Level:
+        """What a stage adds to the loss of what is mixed in, by unit.
 
         Args:
-            rows: bits per token of q on each document, [n].
-            bits: K.
-            delta: with which any of the three may fail.
-            mix: of q, where it is not the risk's own.
+            rows: bits per token of the stage's mixture on each document, [n].
+            bits: of all that decodes it.
+            mix: of the stage, where it is not the risk's own.
         """
-        excess = self.units.losses(rows - self.prior_losses)
-        return self.bounds_of(excess, self.units.losses(self.prior_losses), bits, delta, mix)
-
-    def bounds_of(
-        self, excess: Floats, prior: Floats, bits: float, delta: float, mix: int | None = None
-    ) -> ExcessBound:
-        """:meth:`bounds` from the excess and the prior's loss of some units, in bits per token."""
         top = (self.mix if mix is None else mix) / self.least
-        prior_top = self.largest_prior_loss
-        return occam_excess(
-            np.minimum(excess, top), np.minimum(prior, prior_top), top, prior_top, bits, delta
-        )
+        return Level(np.minimum(self.units.losses(rows - self.prior_losses), top), top, bits)
+
+    def excess_bound(self, rows: Floats, bits: float, delta: float, mix: int | None = None) -> float:
+        """Bound on what a stage adds to the loss of what is mixed in, at its share of ``delta``, in bits per token."""
+        level = self.level(rows, bits, mix)
+        return mean_upper_bound(level.excess, level.top, bits, delta / (2 * MOST_STAGES))
+
+    def bounds(self, levels: Sequence[Level], delta: float) -> ExcessBound:
+        """Bounds on the mean bits per token of a chain of stages on this risk, on its excess over p0, and on those of
+        p0; they hold together.
+
+        Args:
+            levels: of the stages in their order, by :meth:`level`.
+            delta: with which any of the three may fail: a half for p0, and an eighth for each of four stages.
+        """
+        top = self.largest_prior_loss
+        prior = np.minimum(self.units.losses(self.prior_losses), top)
+        return chained_excess(levels, prior, top, delta, most_levels=MOST_STAGES)
 
     @staticmethod
     def value(value: float) -> str:

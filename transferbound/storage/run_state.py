@@ -20,6 +20,7 @@ SEARCH_FILE = "search.json"
 """What a search before the run has found so far; it belongs to a run whose settings hold a ``search``."""
 
 _CHECKPOINT = "checkpoint.safetensors"
+_PART = "part-"
 
 
 class RunState:
@@ -54,6 +55,10 @@ class RunState:
     def fingerprint(self) -> str:
         """sha256 of the settings."""
         return hashlib.sha256(json.dumps(self._settings, sort_keys=True).encode()).hexdigest()
+
+    def part(self, number: int) -> RunState:
+        """The state of one part of the run, in a folder of its own that goes with the whole."""
+        return RunState(self.folder / f"{_PART}{number}", self._settings | {"part": number})
 
     def save(self, tensors: dict[str, torch.Tensor], numbers: dict[str, Any]) -> None:
         """Replaces the checkpoint. ``numbers`` is plain data."""
@@ -91,6 +96,8 @@ def damaged_state(why: str) -> OutputError:
 
 def remove_state(folder: Path) -> None:
     """Deletes the state of a run, and of the search before it, from ``folder``; other files stay."""
+    for part in folder.glob(f"{_PART}[0-9]"):
+        remove_state(part)
     for name in (_SETTINGS, _CHECKPOINT, SEARCH_FILE):
         for path in (folder / name, *unfinished(folder / name)):
             path.unlink(missing_ok=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 from collections.abc import Callable
 from pathlib import Path
@@ -27,6 +28,7 @@ _LOSSES = (
     *("risk_bound", "excess_bound", "prior_risk_bound", "train_risk", "prior_train_risk"),
     *("bounds.", "comparison.train_bits_per_byte", "comparison.holdout_tenth.", "evaluation.test."),
 )
+_PAID = re.compile(r"message_bits|message\.ideal_bits|message\.costs\[3\]\.bits|decoder\.stages\[0\]\.bits")
 _SHARES = "comparison.next_token."
 
 
@@ -117,6 +119,7 @@ def _slack_of(content: LanguageContent) -> Callable[[str], float]:
     )
     perplexity: float = 2.0 ** min(content["risk_bound"], 64.0)
     document, prompt = SLACK * tokens, PROMPT_SLACK_BITS
+    has_prompt = any("prompt" in stage for stage in content["decoder"]["stages"])
 
     def slack(path: str) -> float:
         if path.startswith(_LOSSES):
@@ -128,9 +131,7 @@ def _slack_of(content: LanguageContent) -> Callable[[str], float]:
         if path == "comparison.perplexity_bound":
             return SLACK * perplexity
         # Of a prompt alone: what a subspace pays is exact.
-        is_prompt = content["decoder"]["kind"] == "prompt"
-        paid = path in ("message_bits", "message.ideal_bits") or path.startswith("message.costs[2].bits")
-        return prompt if is_prompt and paid else 0.0
+        return prompt if has_prompt and _PAID.fullmatch(path) else 0.0
 
     return slack
 
