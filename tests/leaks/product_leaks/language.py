@@ -30,6 +30,27 @@ LANGUAGE = (
         tests=tests_in("bounds/test_one_sided.py", _ROOT),
     ),
     Control(
+        name="many-values-are-rounded-up",
+        trap="10: the quick search over rounded values gives more than the values themselves do",
+        file=_ONE_SIDED,
+        old="np.floor(parts * 1024.0)",
+        new="np.ceil(parts * 1024.0)",
+        tests=tests_in(
+            "bounds/test_one_sided.py", "test_it_is_the_root_where_the_search_is_done_on_fewer_values"
+        ),
+    ),
+    Control(
+        name="bets-are-taken-from-the-data",
+        trap="12: bets that are taken from the data, not fixed before it",
+        file=_ONE_SIDED,
+        old="        self.bets = _bets(len(values), budget)\n",
+        new=(
+            "        shortfall = 1.0 - values.mean() / (values.mean() + values.std() + 1e-300)\n"
+            "        self.bets = np.array([min(0.999, math.sqrt(2 * budget / len(values)) / (shortfall + 1e-9))])\n"
+        ),
+        tests=tests_in("bounds/test_one_sided.py", _ROOT),
+    ),
+    Control(
         name="each-level-spends-all-of-delta",
         trap="12: prior, excess and levels, each of which may fail with the whole of delta",
         file=_EXCESS,
