@@ -14,7 +14,8 @@ from typing import Any
 
 import matplotlib.figure
 from _run.few_rows_page import draw_few_rows, few_rows_section
-from _run.publish import CARDS, FEW_ROWS, TABLE
+from _run.language_page import language_section
+from _run.publish import CARDS, FEW_ROWS, LANGUAGE, TABLE
 
 from transferbound.storage.files import write_text
 from transferbound.wording import percent, percent_up
@@ -49,12 +50,14 @@ and it costs that tenth. Test errors are for the report; nothing was chosen by t
 they were not measured in one run of the recipe."""
 
 
-def page(rows: list[Row], ablations: list[Row], few: list[Row]) -> str:
+def page(rows: list[Row], ablations: list[Row], few: list[Row], language: Sequence[Row] = ()) -> str:
     """The page as Markdown."""
     lines = ["# Results", "", _INTRODUCTION, "", *_table(rows, tuple(_CELLS), ""), ""]
     lines += [f"![Bound against bits]({_FIGURE})", ""]
     notes = [f"- [{row['name']}]({row['name']}/README.md): {row['note']}" for row in rows if row["note"]]
     lines += ["## Notes", "", *notes, ""] if notes else []
+    if language:
+        lines += language_section(list(language))
     if few:
         lines += few_rows_section(few, _FEW_FIGURE)
     if ablations:
@@ -162,7 +165,7 @@ def main(argv: list[str] | None = None) -> int:
     draw(rows, cards / _FIGURE)
     if few:
         draw_few_rows(few, cards / _FEW_FIGURE)
-    write_text(cards / "README.md", page(rows, changes, few))
+    write_text(cards / "README.md", page(rows, changes, few, _rows(cards / LANGUAGE)))
     readme = cards.resolve().parent / "README.md"
     if readme.exists():
         write_text(readme, with_rows(readme.read_text(encoding="utf-8"), rows, cards.name))

@@ -15,7 +15,7 @@ from transferbound.verification.recorded import PRIOR_BESIDE
 ROOT = Path(__file__).resolve().parents[2]
 CARDS = ROOT / "model_cards"
 TABLE = "results.json"
-FEW_ROWS = "few_rows.json"
+FEW_ROWS, LANGUAGE = "few_rows.json", "language.json"
 _LARGEST_PRIOR = 2 * 10**6  # bytes
 _FILES = ("certificate.json", "offset.bin", "README.md")
 
@@ -37,11 +37,14 @@ def figures(folder: Path) -> dict[str, Any]:
     }
 
 
-def publish(out: Path, cards: Path, row: dict[str, Any], prior: Path | None = None) -> None:
+def publish(
+    out: Path, cards: Path, row: dict[str, Any], prior: Path | None = None, table: str = TABLE
+) -> None:
     """Copies the certificate in ``out`` to the folder of the row's name below ``cards``, and enters the row.
 
     ``prior``, where it was made here, goes with it if it is small: nobody else can have the same.
 
+    ``table``: of the results that the row belongs to.
     A later run of the same recipe takes the place of an earlier one.
     """
     target, fresh = cards / row["name"], cards / f"{row['name']}.new"
@@ -55,7 +58,7 @@ def publish(out: Path, cards: Path, row: dict[str, Any], prior: Path | None = No
     if target.exists():
         shutil.rmtree(target)
     fresh.rename(target)
-    _enter(cards / TABLE, row)
+    _enter(cards / table, row)
 
 
 def _enter(table: Path, row: dict[str, Any]) -> None:

@@ -217,8 +217,8 @@ def test_the_pages_say_what_the_table_says() -> None:
     rows, changes = (
         json.loads((cards / name).read_text(encoding="utf-8")) for name in ("results.json", "ablation.json")
     )
-    few = module._rows(cards / "few_rows.json")
-    assert module.page(rows, changes, few) == (cards / "README.md").read_text(encoding="utf-8")
+    few, language = (module._rows(cards / name) for name in ("few_rows.json", "language.json"))
+    assert module.page(rows, changes, few, language) == (cards / "README.md").read_text(encoding="utf-8")
     readme = (RECIPES.parent / "README.md").read_text(encoding="utf-8")
     assert module.with_rows(readme, rows, "model_cards") == readme
     assert all(f"](model_cards/{row['name']}/README.md) | " in readme for row in rows)
@@ -228,8 +228,11 @@ def test_the_pages_say_what_the_table_says() -> None:
 def test_every_recipe_names_itself(name: str) -> None:
     found = recipe(name).RECIPE
     assert found.name == name
-    assert "/" in found.dataset
     assert found.settings.confidence == 0.95
+    if hasattr(found, "language"):
+        assert found.language.min_tokens >= 1
+        return
+    assert "/" in found.dataset
     assert found.settings.is_automatic or found.settings.subspace is not None
 
 

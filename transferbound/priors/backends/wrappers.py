@@ -116,9 +116,11 @@ class LanguageModel(nn.Module):
             margin: as a part of the largest logit; what is nearer to a tie than that is no answer.
         """
         bits, logits, targets = self.scored(input_ids, attention_mask)
-        own = logits.gather(2, targets[:, :, None])
-        others = logits.scatter(2, targets[:, :, None], -torch.inf).amax(2)
-        return bits, own.squeeze(2) - others > margin * logits.abs().amax(2)
+        largest = logits.amax(2)
+        is_top = logits.gather(2, targets[:, :, None]).squeeze(2) == largest
+        rivals = logits[is_top].topk(2, dim=1).values  # only of those that can be right
+        is_top[is_top.clone()] = rivals[:, 0] - rivals[:, 1] > margin * rivals[:, 0].abs()
+        return bits, is_top
 
     def scored(
         self, input_ids: torch.Tensor, attention_mask: torch.Tensor
