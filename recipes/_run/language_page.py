@@ -11,9 +11,9 @@ __all__ = ["language_section"]
 
 _INTRODUCTION = """Written by the recipes of these names. Losses in bits per token, the mean over documents of a
 document's mean; each bound holds with 95 % confidence and was verified in a fresh process. "Excess" is what the loss
-on new documents exceeds the checkpoint's own by, at most: below zero, finetuning provably helped. "SubLoRA form" is what Lotfi et al. 2024
-(arXiv 2312.17173) would state for the same message, with documents for units. "Held-out tenth": what a tenth of the
-documents, kept out of training, would certify by way of the excess at the same losses."""
+on new documents exceeds the checkpoint's own by, at most: below zero, finetuning provably helped. "SubLoRA form" is
+what Lotfi et al. 2024 (arXiv 2312.17173) would state for the same message, with documents for units. "Held-out tenth":
+what a tenth of the documents, kept out of training, would certify by way of the excess at the same losses."""
 
 _CELLS: dict[str, Callable[[dict[str, Any]], str]] = {
     "bound": lambda row: f"**{round_up(row['risk_bound'], 3):.3f}**",

@@ -81,6 +81,8 @@ def documents_content(data: Documents, encoded: EncodedDocuments) -> DocumentsCo
         "columns": {"text": data.columns["text"], "label": None, "group": data.columns["group"]},
         "overlap": dependent_rows(data),
     }
+    if data.pool is not None:
+        content["pool"] = {"rows": data.pool.rows, "seed": data.pool.seed}
     if data.cut.kind != "whole":
         content["cut"] = _cut(data)
     if data.files_left_out is not None:

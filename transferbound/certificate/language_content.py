@@ -32,6 +32,7 @@ __all__ = [
     "LanguageStatement",
     "LanguageTestContent",
     "NextTokenContent",
+    "PoolContent",
     "StageContent",
     "is_language",
     "language_content",
@@ -50,6 +51,13 @@ class DocumentColumns(TypedDict):
     group: str | None
 
 
+class PoolContent(TypedDict):
+    """What the documents were drawn from at random: ``rows`` of the split, by ``seed``."""
+
+    rows: int
+    seed: int
+
+
 class DocumentsContent(TypedDict):
     """The documents: ``rows`` of the split, ``left_out`` of them shorter than ``min_tokens``; ``units`` are counted."""
 
@@ -65,6 +73,7 @@ class DocumentsContent(TypedDict):
     modality: str
     columns: DocumentColumns
     overlap: dict[str, int]
+    pool: NotRequired[PoolContent]
     cut: NotRequired[CutContent]
     files_left_out: NotRequired[FilesLeftOutContent]
 

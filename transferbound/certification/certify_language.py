@@ -6,6 +6,7 @@ import copy
 import hashlib
 import math
 import os
+import secrets
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, replace
@@ -41,7 +42,7 @@ from transferbound.message.generation import (
 from transferbound.priors import DocumentPreprocessing, Prior
 from transferbound.priors.backends.choose import TEXT_GENERATION
 from transferbound.risks.likelihoods import Likelihoods, log_likelihoods
-from transferbound.storage.run_state import RunState
+from transferbound.storage.run_state import RunState, settings_of
 from transferbound.subspace.config import SubspaceConfig
 
 __all__ = ["DEFAULT_KIND", "certify_language", "default_language_dim", "default_stages"]
@@ -89,11 +90,13 @@ def certify_language(
         )
     prior = Prior.from_pretrained(prior, task=TEXT_GENERATION) if isinstance(prior, str) else prior
     data = Documents.load(data) if isinstance(data, str) else data
+    data = _drawn(data, language, target)
     if test is not None and data.name == test.name and data.config == test.config and data.shared_rows(test):
         raise DataError(
             f"the test split {test.split} holds rows that the model is trained on; name another, or none"
         )
-    independence = check_independence(prior, data, pretraining, override=allow_dependence)
+    known = allow_dependence or data.pool is not None  # a pool may be known to the checkpoint
+    independence = check_independence(prior, data, pretraining, override=known)
     preprocessing = prior.preprocessing(language.max_tokens)
     assert isinstance(preprocessing, DocumentPreprocessing)
     encoded = encode_documents(preprocessing, data, min_tokens=language.min_tokens, progress=progress)
@@ -165,6 +168,22 @@ def _parsed(text: str, n: int) -> SubspaceConfig | None:
     if dim and not (dim.isascii() and dim.isdigit()):
         raise ArgumentError(f"stage is {text!r}; write KIND or KIND:DIM, as hashed:300, or prompt")
     return SubspaceConfig(kind, int(dim) if dim else default_language_dim(n))
+
+
+def _drawn(data: Documents, language: LanguageSettings, target: Path | None) -> Documents:
+    """Those that are drawn where the split is a pool; an unfinished run goes on with the seed that it began with."""
+    if language.pool is None:
+        if language.pool_seed is not None:
+            raise ArgumentError(f"pool-seed is {language.pool_seed}, and nothing is drawn; name --pool too")
+        return data
+    seed = language.pool_seed
+    if seed is None and target is not None:
+        seed = (settings_of(_partial(target)) or {}).get("pool_seed")
+    return data.drawn(language.pool, secrets.randbits(32) if seed is None else int(seed))
+
+
+def _partial(target: Path) -> Path:
+    return target.with_name(target.name + ".partial")
 
 
 class _Chain:
@@ -247,10 +266,11 @@ def _state(
         "dataset": run.data.fingerprint,
         "documents": hashlib.sha256(run.encoded.rows.tobytes()).hexdigest(),
         "language": asdict(run.language),
+        "pool_seed": None if run.data.pool is None else run.data.pool.seed,
         "stages": [PROMPT if config is None else asdict(config) for config in configs],
         "levels": run.settings.levels,
         "candidate": [run.settings.candidate, run.settings.candidates],
         "finetune": finetune,
         "confidence": run.settings.confidence,
     }
-    return RunState(target.with_name(target.name + ".partial"), what, restart=run.settings.restart)
+    return RunState(_partial(target), what, restart=run.settings.restart)

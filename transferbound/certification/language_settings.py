@@ -35,6 +35,17 @@ class LanguageSettings:
         },
     )
 
+    pool: int | None = field(
+        default=None,
+        metadata={
+            "help": "Draw so many documents at random from the split, and bound the mean loss over the split itself: a "
+            "statement that needs no independent documents, and holds for a checkpoint that was trained on them.",
+        },
+    )
+    pool_seed: int | None = field(
+        default=None,
+        metadata={"help": "Of the draw. Default: one that nobody can foresee; it stands in the certificate."},
+    )
     stage: list[str] | None = field(
         default=None,
         metadata={

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from transferbound.data._columns import choose_inputs, find_label, read_groups
 from transferbound.data._source import open_split
+from transferbound.data.pool import Pool, drawn_rows
 from transferbound.data.sample import Sample
-from transferbound.errors import DataError
+from transferbound.errors import ArgumentError, DataError
 
 __all__ = ["Documents", "has_label"]
 
 
 @dataclass(frozen=True)
 class Documents(Sample):
-    """One split of a data set of texts. Make one with :meth:`load`."""
+    """One split of a data set of texts. Make one with :meth:`load`.
+
+    Attributes:
+        pool: what these were drawn from at random, see :meth:`drawn`; None where they are the split itself.
+    """
+
+    pool: Pool | None = None
 
     @classmethod
     def load(
@@ -58,6 +65,20 @@ class Documents(Sample):
             _table=source.table,
             _places=source.places,
         )
+
+    def drawn(self, count: int, seed: int) -> Documents:
+        """``count`` documents drawn at random from these, which are the pool from then on.
+
+        A bound is then about the mean over the pool; nothing need be known of how the pool came about.
+
+        Raises:
+            ArgumentError: so many cannot be drawn, documents stand in groups, or these were drawn themselves.
+        """
+        if self.groups is not None or self.pool is not None:
+            what = "drawn already" if self.pool is not None else "in groups (--group-column)"
+            raise ArgumentError(f"pool is {count}, and the documents are {what}; leave one of the two out")
+        rows = drawn_rows(self.n, count, seed)
+        return replace(self, pool=Pool(self.n, seed), _table=self._table.select(rows))
 
     def other_split(self, split: str) -> Documents:
         """Another split, or slices, of the same data set, read by the same columns. Raises DataError."""

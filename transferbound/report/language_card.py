@@ -78,23 +78,23 @@ def _statement(content: LanguageContent, is_vacuous: bool) -> str:
     data, decoder = content["dataset"], content["decoder"]
     confidence = confidence_text(content["confidence"])
     lead = excess_sentence(content)
+    kind = f"new documents of the kind of {code(data['id'])} (split {code(data['split'])})"
+    if "pool" in data:
+        kind = f"the {data['pool']['rows']:,} documents of {code(data['id'])} (split {code(data['split'])})"
     what = ", then ".join(_stage(stage) for stage in decoder["stages"])
     weights = ", ".join(f"2^-{stage['mix']}" for stage in decoder["stages"])
     text = (
         f"**{lead[0].upper()}{lead[1:]}**: with {confidence} confidence over the draw of the training documents, this "
-        f"language model's loss on new documents of the kind of {code(data['id'])} (split "
-        f"{code(data['split'])}) exceeds "
-        f"that of {code(content['prior']['id'])} by at most **{per_token_up(content['excess_bound'])}**. The "
-        f"loss itself is "
-        f"at most **{per_token_up(content['risk_bound'])}**, that of the checkpoint as it was at most "
+        f"language model's loss on {kind} exceeds that of {code(content['prior']['id'])} by at most "
+        f"**{per_token_up(content['excess_bound'])}**. The loss itself is at most "
+        f"**{per_token_up(content['risk_bound'])}**, that of the checkpoint as it was at most "
         f"{per_token_up(content['prior_risk_bound'])}. The three hold together.\n\n"
-        f"The figures are computed from the training documents alone: the checkpoint was fixed first; "
-        f"trained were {what}; and the "
-        f"{content['message_bits']:.0f} bits that name it limit how far training loss and true loss can "
-        f"differ (Lotfi et al. "
-        "2022, arXiv 2211.13609). The prediction is mixed, on whole documents, with that of the stage "
-        "before, at first the "
-        f"checkpoint's own, of weight {weights}; a document is its first {decoder['max_tokens']} tokens."
+        f"The figures are computed from the training documents alone: the checkpoint was fixed first; trained were "
+        f"{what}; and the {content['message_bits']:.0f} bits that name it limit how far training loss and "
+        f"true loss can "
+        "differ (Lotfi et al. 2022, arXiv 2211.13609). The prediction is mixed, on whole documents, with that of the "
+        f"stage before, at first the checkpoint's own, of weight {weights}; a document is its first "
+        f"{decoder['max_tokens']} tokens."
     )
     label, _, rest = plain(language_prior_label(content)).partition(":")
     text += f"\n\n**{label[0].upper()}{label[1:]}{':' if rest else '.'}**{rest and rest + '.'}"

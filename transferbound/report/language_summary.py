@@ -14,6 +14,7 @@ __all__ = [
     "per_token",
     "per_token_up",
     "stage_words",
+    "whose",
 ]
 
 
@@ -43,17 +44,23 @@ def excess_sentence(content: LanguageContent) -> str:
     return f"that finetuning saves anything is not proved (it may cost up to {excess:.3f} bits per token)"
 
 
+def whose(content: LanguageContent) -> str:
+    """What the bound is about, in a sentence."""
+    return "the documents of the pool" if "pool" in content["dataset"] else "new documents"
+
+
 def language_summary(c: LanguageContent, is_vacuous: bool) -> str:
     """What a certificate says, for a terminal."""
     unit = "groups" if c["dataset"]["columns"]["group"] else "documents"
     compared, held = c["comparison"], c["comparison"]["holdout_tenth"]
     lines = [
         f"finetuning          {excess_sentence(c).removeprefix('finetuning ')}",
-        f"loss on new data    at most {per_token_up(c['risk_bound'])} with "
+        f"{'loss on ' + ('the pool' if 'pool' in c['dataset'] else 'new data'):<20}at most "
+        f"{per_token_up(c['risk_bound'])} with "
         f"{confidence_text(c['confidence'])} confidence "
         f"(perplexity {round_up(compared['perplexity_bound'], 2):.2f})",
         f"training loss       {per_token(c['train_risk'])}; the prior's {per_token(c['prior_train_risk'])}, at most "
-        f"{per_token_up(c['prior_risk_bound'])} on new data (n = {c['n']:,} {unit})",
+        f"{per_token_up(c['prior_risk_bound'])} on {whose(c)} (n = {c['n']:,} {unit})",
         f"message             {c['message_bits']:.1f} bits ideal, {c['file_bits']:,} bits on file; {_message(c)}",
         f"prior               {language_prior_label(c)}",
     ]
@@ -71,7 +78,7 @@ def language_summary(c: LanguageContent, is_vacuous: bool) -> str:
     )
     lines.append(
         f"next token          wrong {percent(compared['next_token']['train_error'])} of the time in training, at most "
-        f"{percent_up(compared['next_token']['bound'])} on new data"
+        f"{percent_up(compared['next_token']['bound'])} on {whose(c)}"
     )
     lines += [f"warning             {line}" for line in language_warnings(c)]
     if is_vacuous:
@@ -92,6 +99,8 @@ def stage_words(stage: StageContent) -> tuple[str, str | None]:
 
 def language_prior_label(content: LanguageContent) -> str:
     """Whether the prior depends on the documents, in words; the same on the card and in the terminal."""
+    if "pool" in content["dataset"]:
+        return "on a fixed pool: it does not matter whether the checkpoint was trained on it"
     doubt = {"none found": "", "warning": ", in doubt"}.get(
         content["independence"]["verdict"], ", AGAINST WHAT THE CHECK FOUND"
     )

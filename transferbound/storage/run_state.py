@@ -13,7 +13,15 @@ from transferbound.errors import OutputError
 from transferbound.storage.files import parse_json, read_json, unfinished, write_json
 from transferbound.storage.tensors import load_tensors, save_tensors
 
-__all__ = ["SEARCH_FILE", "RunState", "check_same", "damaged_state", "holds_run", "remove_state"]
+__all__ = [
+    "SEARCH_FILE",
+    "RunState",
+    "check_same",
+    "damaged_state",
+    "holds_run",
+    "remove_state",
+    "settings_of",
+]
 
 _SETTINGS = "run.json"
 SEARCH_FILE = "search.json"
@@ -108,6 +116,13 @@ def remove_state(folder: Path) -> None:
 def holds_run(folder: Path) -> bool:
     """Whether a run has begun there, and has not ended."""
     return (folder / _SETTINGS).exists()
+
+
+def settings_of(folder: Path) -> dict[str, Any] | None:
+    """What an unfinished run in ``folder`` was begun with; None where there is none. Raises OutputError: it "
+    "is damaged."""
+    path = folder / _SETTINGS
+    return dict(read_json(path, damaged_state)) if path.exists() else None
 
 
 def check_same(folder: Path, old: Any, new: dict[str, Any]) -> None:

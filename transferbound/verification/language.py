@@ -46,7 +46,10 @@ def verify_language(
         return Verdict(
             False, (differs("prior.sha256", content["prior"]["sha256"], prior.fingerprint),), certificate
         )
-    data = _documents(content, places.dataset, content["dataset"]["split"])
+    try:
+        data = _counted(content, places.dataset)
+    except ArgumentError as error:
+        return Verdict(False, (f"dataset.pool: {error}",), certificate)
     stated_test = content["evaluation"]["test"]
     test = None if stated_test is None else _documents(content, places.dataset, stated_test["split"])
     named = prior
@@ -160,3 +163,9 @@ def _documents(content: LanguageContent, elsewhere: str | None, split: str) -> D
             raise
         found = load(elsewhere, None, None)
     return found.under_name(stated["id"], config=stated["config"], revision=stated["revision"])
+
+
+def _counted(content: LanguageContent, elsewhere: str | None) -> Documents:
+    """The training documents: those that were drawn, where they were drawn from a pool."""
+    data, pool = _documents(content, elsewhere, content["dataset"]["split"]), content["dataset"].get("pool")
+    return data if pool is None else data.drawn(content["dataset"]["rows"], pool["seed"])

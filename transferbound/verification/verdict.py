@@ -12,6 +12,7 @@ from transferbound.report.language_summary import (
     language_prior_label,
     language_warnings,
     per_token_up,
+    whose,
 )
 from transferbound.report.summary import prior_label, warnings
 from transferbound.risks import risk_of
@@ -99,7 +100,7 @@ class Verdict:
 
     def _language_text(self, content: LanguageContent) -> str:
         lines = [
-            f"HOLDS: {excess_sentence(content)}, and the loss on new documents is at most "
+            f"HOLDS: {excess_sentence(content)}, and the loss on {whose(content)} is at most "
             f"{per_token_up(content['risk_bound'])}, with {confidence_text(content['confidence'])} confidence; "
             f"{content['n']:,} units scored anew, {content['message_bits']:.1f} bits",
             f"- {language_prior_label(content)}",
