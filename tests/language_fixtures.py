@@ -149,7 +149,7 @@ def save_language_model(folder: Path, made: Architecture, model_type: str, **cha
 
 
 def save_tokenizer(folder: Path, made: Architecture, extra: int = 0, **changes: Any) -> None:
-    """A byte-level tokenizer that knows 36 syllables, with a space before them or not: 94 tokens, and ``extra`` more."""
+    """A byte-level tokenizer of 36 syllables, with a space before them or not: 94 tokens, and ``extra`` more."""
     letters = ["\u0120", *"bdfgklmnpaeio", "."]
     spaced = [f"\u0120{syllable}" for syllable in _SYLLABLES]
     fillers = [f"<{place}>" for place in range(3 + extra)]

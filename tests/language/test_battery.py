@@ -1,4 +1,4 @@
-"""One battery over architectures of language models: each trains, is coded, and is decoded and scored alike anywhere."""
+"""One battery over architectures of language models: each trains, is coded, and is decoded and scored alike."""
 
 from __future__ import annotations
 
