@@ -26,7 +26,7 @@ from transferbound.risks.bits_per_token import BitsPerToken
 __all__ = ["search_prompt"]
 
 _FIRST, _LEAST = 24, 4  # candidates at the start; how many are looked at however short the time is
-_DOCUMENTS = (32, 128)  # on which a candidate is first judged, and those that look best once more
+_DOCUMENTS = (16, 64)  # on which a candidate is first judged, and those that look best once more
 _KEPT = 4
 _SHORTEST, _LONGEST = 2, 16  # tokens of a first candidate
 _SHARE = 0.5  # of the time that is left when the search begins: scoring all documents comes after it
