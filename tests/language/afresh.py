@@ -2,7 +2,7 @@
 
     python afresh.py JOBS OUT
 
-``JOBS`` is a JSON list of ``[name, checkpoint, message, documents, max_tokens, min_tokens]``; ``OUT`` becomes an ``npz``
+``JOBS`` is a JSON list of ``[name, checkpoint, message, documents, max_tokens, min_tokens]``; ``OUT`` is an ``npz``
 of log-likelihoods by name and batch size, and of a digest of each model's tensors.
 """
 
