@@ -16,9 +16,9 @@ RECIPE = LanguageRecipe(
     split="unsupervised",
     rows=None,
     language=LanguageSettings(
-        max_tokens=64, min_tokens=64, stage=["hashed:100", "hashed:1000", "hashed:6000"]
+        max_tokens=64, min_tokens=64, stage=["hashed:100", "hashed:1000", "hashed:8000"]
     ),
-    settings=CertifySettings(finetune=FinetuneSettings(batch_size=64, learning_rate=0.01, budget_minutes=30)),
+    settings=CertifySettings(finetune=FinetuneSettings(batch_size=64, learning_rate=0.01, budget_minutes=50)),
     note=(
         "The 50,000 reviews that come without labels, the first 64 tokens of each. The checkpoint was trained on "
         "TinyStories; its tokenizer has 512 tokens. It lies beside the card."

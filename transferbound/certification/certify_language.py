@@ -51,6 +51,7 @@ DEFAULT_KIND = "hashed"
 """Of subspace, where none is named."""
 
 _MOST_DEFAULT_STAGES, _SPLIT, _LEAST_DIM = 3, 300, 50
+_AS_A_PROMPT = 1000  # coordinates that take as long as a search for a prompt
 
 
 def certify_language(
@@ -218,8 +219,8 @@ class _Chain:
         return GenerationMessage(tuple(self.stages)), tuple(self.after), told, self.state
 
     def _stage(self, number: int, config: SubspaceConfig | None) -> dict[str, Any]:
-        run, left = self.run, self.run.deadline - time.monotonic()
-        until = time.monotonic() + left / (len(self.configs) - number)
+        run, now = self.run, time.monotonic()
+        until = now + (run.deadline - now) * _share(self.configs[number:])
         if config is None:
             prompt, training = search_prompt(
                 run.prior, run.encoded, self.risk, run.delta, until, run.progress
@@ -251,6 +252,12 @@ class _Chain:
         training["excess_bound"] = bound(mix)
         self.risk = self.risk.after(scores.log2, mix)
         return training
+
+
+def _share(configs: Sequence[SubspaceConfig | None]) -> float:
+    """The first stage's part of the time that is left for these: the more coordinates, the more, by their root."""
+    wants = [math.sqrt(_AS_A_PROMPT if config is None else config.dim) for config in configs]
+    return wants[0] / sum(wants)
 
 
 def _state(
