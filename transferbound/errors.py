@@ -10,6 +10,8 @@ __all__ = [
     "ArgumentError",
     "CertificateError",
     "DataError",
+    "ExportError",
+    "HubError",
     "MessageError",
     "OutputError",
     "PriorError",
@@ -62,3 +64,11 @@ class VerificationError(TransferboundError):
     """The certificate was checked and does not hold."""
 
     exit_code = 1
+
+
+class ExportError(TransferboundError):
+    """A library's form cannot carry the certified predictor, or what was written answers otherwise."""
+
+
+class HubError(TransferboundError):
+    """A certificate cannot be published: its card does not agree with it, or the Hub refuses."""

@@ -6,7 +6,9 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from transferbound._lazy import later
 from transferbound.certificate.content import Content
 from transferbound.certificate.language_content import is_language, language_content
 from transferbound.certificate.schema import MESSAGE_FILE, check_content
@@ -74,6 +76,41 @@ class Certificate:
             write_bytes(partial / MESSAGE_FILE, self.message)
             if finish is not None:
                 finish(partial)
+
+    def export(self, out: str | os.PathLike[str], to: str | None = None, **how: Any) -> Path:
+        """Writes the certified predictor as an ordinary checkpoint, with certificate, message and card beside it.
+
+        Args:
+            out: the new folder; must not exist.
+            to: ``timm``, ``transformers``, ``sentence-transformers``, ``peft`` or ``onnx``; None: the checkpoint's own
+                library where its form can carry the predictor, else onnx.
+            how: ``prior``, ``reference``, ``dataset`` and ``check`` of :func:`transferbound.export.export.export`.
+
+        Returns:
+            ``out``.
+
+        Raises:
+            ExportError: the form cannot carry the predictor, or what was written answers otherwise.
+            PriorError, DataError, MessageError: checkpoint, inputs or message are not the certificate's.
+        """
+        made: Path = later("export.export").export(self, out, to, **how)
+        return made
+
+    def push_to_hub(self, repo_id: str, **how: Any) -> Any:
+        """Publishes certificate, message and card, in one commit; see :func:`transferbound.hub.push.push`.
+
+        Args:
+            repo_id: ``OWNER/NAME``; the repository is made if there is none.
+            how: ``exported``, ``private``, ``revision`` and ``dry_run`` of that function.
+
+        Returns:
+            :class:`transferbound.hub.push.Pushed`: the files, and the address of the commit.
+
+        Raises:
+            HubError: the Hub cannot be reached or refuses, or ``exported`` is of another certificate.
+            ArgumentError: ``repo_id`` is none.
+        """
+        return later("hub.push").push_certificate(self, repo_id, **how)
 
     @property
     def risk_bound(self) -> float:

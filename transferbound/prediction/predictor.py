@@ -15,7 +15,9 @@ import torch
 from scipy.special import softmax
 from tqdm import tqdm
 
+from transferbound._lazy import later
 from transferbound.certificate.certificate import Certificate
+from transferbound.certificate.remote import certificate_folder
 from transferbound.certificate.schema import input_columns
 from transferbound.data.batches import LARGE_BATCH
 from transferbound.data.encode import encode_in_memory
@@ -65,6 +67,7 @@ class Predictor:
         class_names: names of the classes, by their numbers.
         modality: ``text`` or ``image``: what it reads.
         columns: the columns by which rows of a table are read; two where it reads pairs of texts.
+        decoded: what the message decodes to.
     """
 
     def __init__(self, certificate: Certificate, decoded: DecodedPredictor, device: torch.device) -> None:
@@ -73,6 +76,7 @@ class Predictor:
         self.class_names = tuple(dataset["class_names"])
         self.modality = dataset["modality"]
         self.columns = input_columns(certificate.content)
+        self.decoded = decoded
         self._module = decoded.module.to(device)
         self._preprocessing = decoded.preprocessing
 
@@ -92,7 +96,8 @@ class Predictor:
         for :func:`transferbound.verify` to say.
 
         Args:
-            certificate: the folder that ``transferbound bound`` wrote, or what was read of one.
+            certificate: the folder that ``transferbound bound`` wrote, or what was read of one, or
+                ``hf://OWNER/NAME[@REVISION]``.
             prior: the checkpoint, or where it is now; default: the folder ``prior`` beside the certificate, or else
                 the recorded name.
             reference: where the reference inputs are now, if the certificate states any of the user's own and they
@@ -102,16 +107,17 @@ class Predictor:
                 under the recorded name.
 
         Raises:
-            CertificateError: the certificate is missing, malformed, or contradicts its message.
+            CertificateError: the certificate is missing, malformed, of a language model, or contradicts its message.
             MessageError: the message is not the one that the certificate names, or does not decode.
             PriorError, DataError: the checkpoint or the reference inputs cannot be had, or are others.
             ArgumentError: a device that is not there, or reference inputs where none are stated.
         """
         chosen = _device(device)
-        folder = None if isinstance(certificate, Certificate) else Path(certificate)
+        folder = None if isinstance(certificate, Certificate) else certificate_folder(certificate)
         read = (
-            certificate if isinstance(certificate, Certificate) else Certificate.from_pretrained(certificate)
+            certificate if isinstance(certificate, Certificate) else Certificate.from_pretrained(str(folder))
         )
+        input_columns(read.content)  # before anything large is read
         return cls(
             read, certified_predictor(read, folder, _name(prior), _name(reference), _name(dataset)), chosen
         )
@@ -152,6 +158,29 @@ class Predictor:
         """
         found = [answers.logits for answers in self._answers(inputs, batch_size, progress)]
         return np.concatenate(found) if found else np.zeros((0, len(self.class_names)))
+
+    def export(
+        self,
+        out: str | os.PathLike[str],
+        to: str | None = None,
+        *,
+        check: int | str = 64,
+        dataset: Any = None,
+    ) -> Path:
+        """Writes an ordinary checkpoint that timm, transformers, sentence-transformers, peft or onnxruntime load.
+
+        Args:
+            out, to, check, dataset: as for :func:`transferbound.export.export.export_predictor`.
+
+        Returns:
+            ``out``.
+
+        Raises:
+            ExportError: the form cannot carry the predictor, or what was written answers otherwise.
+            ArgumentError, OutputError, DataError: as there.
+        """
+        made: Path = later("export.export").export_predictor(self, out, to, check=check, dataset=dataset)
+        return made
 
     def _answers(self, inputs: Any, batch_size: int, progress: bool) -> Iterator[Answers]:
         """Piece after piece, so that few rows are in memory at a time."""
