@@ -33,6 +33,7 @@ ROOMS = (
         "certification",
         "verification",
         "prediction",
+        "explanation",
         "demo",
         "cli",
         "__init__",
