@@ -24,8 +24,8 @@ from _run.study.tables import sampled
 
 SHARES = (0.0, 0.1, 0.2, 0.5, 0.8)
 ARCHITECTURE = "transferbound_convnet"
-_ROWS = {QUICK: 200, "small": 5000, "full": 60_000}
-_EPOCHS = {QUICK: 1, "small": 12, "full": 20}
+_ROWS = {QUICK: 200, "small": 3000, "full": 60_000}
+_EPOCHS = {QUICK: 1, "small": 10, "full": 20}
 _COMPONENTS = {QUICK: (0, 8), "small": (0, 8, 24, 64, 128), "full": (0, 8, 24, 64, 128, 256)}
 _CALLED = "zalando-datasets/fashion_mnist"
 

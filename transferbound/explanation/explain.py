@@ -12,9 +12,8 @@ from transferbound.explanation.held import Held, held
 from transferbound.explanation.linear import LinearHead
 from transferbound.explanation.moved import Moved, agreement
 from transferbound.prediction.certified import decoded_with_prior
-from transferbound.risks import risk_of
+from transferbound.risks import DEFAULT_RISK
 from transferbound.risks.answers import answers_of
-from transferbound.risks.zero_one import ZeroOne
 
 __all__ = ["FEW_ROWS", "MOST_COORDINATES", "explain"]
 
@@ -53,9 +52,9 @@ def explain(
     if coordinates < 1:
         raise ArgumentError(f"coordinates is {coordinates}; try 1 or more")
     certificate = Certificate.from_pretrained(folder)
-    risk = risk_of(certificate.content)
-    if risk is not ZeroOne:
-        raise CertificateError(f"{folder} bounds {risk.name!r}; only classifiers can be explained")
+    loss = certificate.content.get("loss", DEFAULT_RISK)
+    if loss != DEFAULT_RISK:
+        raise CertificateError(f"{folder} bounds {loss!r}; only certificates of classifiers can be explained")
     found = held(
         certificate.content,
         lambda: decoded_with_prior(certificate, Path(folder), prior, reference, dataset),

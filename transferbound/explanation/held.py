@@ -112,7 +112,7 @@ def held(
     if data.fingerprint != stated["sha256"]:
         raise DataError(
             f"the rows of {data.name} (split {data.split}) are not those that the certificate counts: their "
-            f"fingerprint is {data.fingerprint[:16]}..., dataset.sha256 says {str(stated['sha256'])[:16]}...; name where "
+            f"fingerprint is {data.fingerprint[:16]}..., dataset.sha256 says {stated['sha256'][:16]}...; name where "
             "they are now with dataset (--dataset)"
         )
     counted = data.n

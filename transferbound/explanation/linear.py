@@ -93,14 +93,14 @@ class LinearHead:
         """Down to no coordinate; values are counted anew after each cut, since what is left must make up for it."""
         integers = self.held.integers.copy()
         found = [self._cut(integers)]
-        share = -(-max(1, np.count_nonzero(integers)) // _CUTS)
+        share = -(-max(1, int(np.count_nonzero(integers))) // _CUTS)
         with tqdm(
             total=int(np.count_nonzero(integers)), desc="cutting", disable=not self.held.progress, leave=False
         ) as bar:
             while len(places := np.flatnonzero(integers)):
                 bits = self.held.bits(integers)
                 errors = np.array([wrong.sum() for wrong in self.rows.each_without(integers, places)])
-                saved = np.array([bits - self.held.bits(_zeroed(integers, place)) for place in places])
+                saved = np.array([bits - self.held.bits(_zeroed(integers, place)) for place in places.tolist()])
                 worth = (errors - found[-1].errors) / np.maximum(saved, 1e-3)
                 integers[places[np.argsort(worth, kind="stable")[:share]]] = 0
                 found.append(self._cut(integers))

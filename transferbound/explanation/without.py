@@ -35,7 +35,7 @@ class LinearRows:
     @property
     def width(self) -> int:
         """Numbers of a class."""
-        return self.inputs.shape[1]
+        return int(self.inputs.shape[1])
 
     def logits(self, integers: Ints) -> Floats:
         """[n, C] for integers [(C - 1) (K + 1)], class by class."""

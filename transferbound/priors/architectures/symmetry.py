@@ -105,7 +105,8 @@ class GroupNet(Classifier):
             if place < _POOLED:
                 x = nn.functional.max_pool2d(x, 2)
             x = torch.relu(norm(x))
-        return x.unflatten(1, (-1, self.order)).mean((2, 3, 4))
+        means: torch.Tensor = x.unflatten(1, (-1, self.order)).mean((2, 3, 4))
+        return means
 
 
 class _Norm(nn.Module):
@@ -120,7 +121,8 @@ class _Norm(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         x = nn.functional.group_norm(x, 1)
         weight, bias = (p.repeat_interleave(self.order)[:, None, None] for p in (self.weight, self.bias))
-        return x * weight + bias
+        moved: torch.Tensor = x * weight + bias
+        return moved
 
 
 class Locally(nn.Module):
@@ -142,7 +144,8 @@ class Locally(nn.Module):
         """[B, inputs, S, S] to [B, outputs, S, S]."""
         seen = nn.functional.unfold(x, self.kernel, padding=self.kernel // 2)
         weight = self.weight.unflatten(0, (self.side * self.side, -1))
-        return torch.einsum("bip,poi->bop", seen, weight).unflatten(2, (self.side, self.side))
+        out = torch.einsum("bip,poi->bop", seen, weight)
+        return out.reshape(*out.shape[:2], self.side, self.side)
 
 
 class Local(Classifier):
