@@ -2,7 +2,7 @@
 
     python recipes/studies/equivariance.py --mnist DIR
 
-Claim (Lotfi et al. 2022, section 6.5): on rotated digits networks that commute with rotations compress further; on
+Claim (Lotfi et al. 2022): on rotated digits networks that commute with rotations compress further; on
 data without the symmetry they do not. Points: networks of the groups C1, C2, C4 and D4 with the same maps, and so the
 same compute, and one of C1 with as few weights as C4; digits each turned by an angle of its own, upright digits, and 6
 against 9, both upright, of which a half turn makes one look like the other, so that the symmetry is wrong; and, on
@@ -17,13 +17,15 @@ from pathlib import Path
 
 import datasets
 import numpy as np
+from matplotlib.axes import Axes
 from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from _run.study.command import QUICK, Scene, Study, main
 from _run.study.nets import Net
-from _run.study.points import Point
+from _run.study.page import Section, bars, bits, paired, percents, where
+from _run.study.points import Point, Row
 from _run.study.tables import made, with_images
 
 GROUPS = ("c1", "c2", "c4", "d4")
@@ -91,6 +93,63 @@ def _two_classes(table: datasets.Dataset) -> datasets.Dataset:
     labels = [int(label == 9) for label in table["label"]]
     feature = datasets.ClassLabel(names=["six", "nine"])
     return table.remove_columns("label").add_column("label", labels).cast_column("label", feature)
+
+
+# The page ------------------------------------------------------------------------------------------
+
+
+def _settings(rows: list[Row]) -> list[tuple[str, str]]:
+    return list(dict.fromkeys((row["task"], row["network"]) for row in rows))
+
+
+def _lines(rows: list[Row]) -> list[tuple[str, ...]]:
+    lines = []
+    for task, net in _settings(rows):
+        own = where(rows, task=task, network=net)
+        found = (bits(own), percents(own, "train_error"), percents(own, "risk_bound"))
+        lines.append((task, net, str(len(own)), *found))
+    return lines
+
+
+def _draw(rows: list[Row], axes: Axes) -> None:
+    shown = _settings(rows)
+    groups = [where(rows, task=task, network=net) for task, net in shown]
+    bars(axes, [f"{task}, {net}" for task, net in shown], groups, "risk_bound", 100)
+    axes.set_ylabel("bound, %")
+
+
+def _verdict(rows: list[Row]) -> str:
+    said = []
+    for task, net in _settings(rows):
+        if net == "c1":
+            continue
+        plain = where(rows, task=task, network="c1")
+        if plain:
+            fall = paired(where(rows, task=task, network=net), plain, "risk_bound", 100)
+            word = {1: "lowers", 0: "is not told from c1; it lowers", -1: "raises"}[fall.sign]
+            shown = (
+                fall
+                if fall.sign >= 0
+                else paired(plain, where(rows, task=task, network=net), "risk_bound", 100)
+            )
+            said.append(f"{task}: {net} {word} the bound by {shown.text(1)} points")
+    return "; ".join(said) + "." if said else "Not run yet."
+
+
+SECTION = Section(
+    "equivariance",
+    "Equivariance",
+    "on rotated MNIST a network that commutes with rotations compresses further (64.8 against 73.1 %, one "
+    "seed); where "
+    "the data has no such symmetry it does not.",
+    "MNIST, 1,500 rows (6 or 9: 1,000), turned by any angle or upright; networks with the same maps and "
+    "compute in 300 hashed "
+    "coordinates, 15 passes. c1_few has as few weights as c4.",
+    ("task", "network", "seeds", "bits", "train error", "bound"),
+    _lines,
+    _draw,
+    _verdict,
+)
 
 
 STUDY = Study("equivariance", {"mnist": "ylecun/mnist"}, points)

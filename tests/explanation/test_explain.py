@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 import pytest
 from conftest import save_rows
-from spine_fixtures import bright_rows
-from stated import CASES, case
+from spine_fixtures import bright_rows, world
+from stated import CASES, case, stated
 
-from transferbound import Certificate, LabelledData
+from transferbound import Certificate, LabelledData, Prior
 from transferbound.data.encode import encode
 from transferbound.errors import ArgumentError, DataError
 from transferbound.explanation import Explanation, explain
@@ -23,7 +23,7 @@ from transferbound.explanation.held import held
 from transferbound.explanation.moved import Moved, agreement
 from transferbound.explanation.text import explanation_text
 from transferbound.explanation.without import LinearRows, answers, wrong_rows
-from transferbound.message import message_bits
+from transferbound.message import Header, message_bits
 from transferbound.message.stream import encode as encode_message
 from transferbound.prediction.certified import decoded_with_prior
 from transferbound.predictor import decode_predictor
@@ -142,8 +142,13 @@ def test_parts_of_other_kinds_are_modules_without_their_offset(made: Made) -> No
     assert any(part.errors != 0 for part in parts)
 
 
-def test_credits_add_up_to_what_training_gained(made: Made) -> None:
-    folder, data = made("image hashed")
+def test_credits_add_up_to_what_training_gained(tmp_path: Path) -> None:
+    """Of a small step, so that the network is not far from linear along the way."""
+    data = LabelledData.load(str(save_rows(tmp_path / "rows", bright_rows(60))))
+    header = Header("hashed", 20, input_size=32, head_seed=5, step=-24)
+    integers = np.random.default_rng(7).integers(-1, 2, 20)
+    prior = Prior.from_pretrained(str(world() / "prior"))
+    folder = stated(prior, data, tmp_path / "out", header, integers)
     certificate = Certificate.from_pretrained(folder)
     what = held(
         certificate.content,
@@ -158,7 +163,7 @@ def test_credits_add_up_to_what_training_gained(made: Made) -> None:
         batch = what.encoded.batch(np.arange(data.n))
         outputs = model.module(**batch).detach()
         surrogates.append(float(what.risk.surrogate(outputs, np.arange(data.n)).mean()))
-    assert credits.sum() == pytest.approx(surrogates[0] - surrogates[1], rel=0.05, abs=2e-3)
+    assert credits.sum() == pytest.approx(surrogates[0] - surrogates[1], rel=0.05)
     assert not credits[what.integers == 0].any()
 
 

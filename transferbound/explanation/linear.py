@@ -100,7 +100,9 @@ class LinearHead:
             while len(places := np.flatnonzero(integers)):
                 bits = self.held.bits(integers)
                 errors = np.array([wrong.sum() for wrong in self.rows.each_without(integers, places)])
-                saved = np.array([bits - self.held.bits(_zeroed(integers, place)) for place in places.tolist()])
+                saved = np.array(
+                    [bits - self.held.bits(_zeroed(integers, place)) for place in places.tolist()]
+                )
                 worth = (errors - found[-1].errors) / np.maximum(saved, 1e-3)
                 integers[places[np.argsort(worth, kind="stable")[:share]]] = 0
                 found.append(self._cut(integers))

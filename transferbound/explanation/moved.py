@@ -113,19 +113,23 @@ class Moved:
         ]
         return {"module": tuple(found)}
 
-    def credits(self) -> Floats:
-        """What each coordinate has of the surrogate's fall: float64 [d], in units of the mean surrogate."""
+    def credits(self, points: int = _POINTS) -> Floats:
+        """What each coordinate has of the surrogate's fall: float64 [d], in units of the mean surrogate.
+
+        Args:
+            points: of the line, at which gradients are taken.
+        """
         header = self.held.decoded.header
         fresh, head = built(self.held.prior, header, len(self.names), self.names, self.held.reference)
         model = SubspaceModel(fresh, subspace_config(header), head)
         model.eval()
         whole = torch.from_numpy(self.held.integers * step_size(header.step)).to(model.coordinates.dtype)
         total = torch.zeros_like(whole, dtype=torch.float64)
-        for point in tqdm(range(_POINTS), "gradients", disable=not self.held.progress, leave=False):
+        for point in tqdm(range(points), "gradients", disable=not self.held.progress, leave=False):
             with torch.no_grad():
-                model.coordinates.copy_(whole * ((point + 0.5) / _POINTS))
+                model.coordinates.copy_(whole * ((point + 0.5) / points))
             total += self._gradient(model)
-        credits: Floats = (-(total / _POINTS) * whole.double()).numpy()
+        credits: Floats = (-(total / points) * whole.double()).numpy()
         return credits
 
     def _gradient(self, model: SubspaceModel) -> torch.Tensor:

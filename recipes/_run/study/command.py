@@ -14,7 +14,7 @@ from shutil import copy2, copytree, rmtree
 import torch
 
 from _run.options import add_study_options
-from _run.study.points import Point, has_row, read_rows, row_of, variant_of, write_rows
+from _run.study.points import Point, Row, has_row, read_rows, row_of, variant_of, write_rows
 from transferbound import Certificate, LabelledData, Prior
 from transferbound.certification.inputs import Inputs
 from transferbound.errors import TransferboundError
@@ -104,7 +104,7 @@ def run(name: str, points: Sequence[Point], out: Path, cards: Path, scene: Scene
     for number, point in enumerate(points):
         if not has_row(rows := read_rows(table), point):
             started = time.monotonic()
-            certificate = _certified(points, point, out / point.name, scene)
+            certificate = _certified(rows, point, out / point.name, scene)
             row = row_of(point, certificate, time.monotonic() - started)
             write_rows(table, [*rows, row])
             shown = f"{row['train_error']:.4f} at {row['bits']:.0f} bits: {row['risk_bound']:.4f}"
@@ -119,7 +119,7 @@ def run(name: str, points: Sequence[Point], out: Path, cards: Path, scene: Scene
         _keep(folder, cards / name / folder.name, prior)
 
 
-def _certified(points: Sequence[Point], point: Point, out: Path, scene: Scene) -> Certificate:
+def _certified(rows: Sequence[Row], point: Point, out: Path, scene: Scene) -> Certificate:
     if (out / "certificate.json").exists():
         return Certificate.from_pretrained(out)
     data = LabelledData.load(point.rows(), split=point.split)
@@ -128,7 +128,7 @@ def _certified(points: Sequence[Point], point: Point, out: Path, scene: Scene) -
     if where in scene.names:
         prior = prior.under_name(scene.names[where])
     inputs = Inputs.resolve(prior, data, prior_split=point.prior_split)
-    return point.instrument.certify(inputs, out, variant_of(points, point))
+    return point.instrument.certify(inputs, out, variant_of(rows))
 
 
 def _verify(folders: Sequence[Path], priors: Sequence[str]) -> None:

@@ -67,14 +67,16 @@ class Point:
         return "-".join([*words, str(self.seed)])
 
 
-def variant_of(points: Sequence[Point], point: Point) -> dict[str, Any]:
-    """The point's place on the list of all points, for which its message pays; every place costs the same.
+def variant_of(rows: Sequence[Row]) -> dict[str, Any]:
+    """The next place on the list of a study's points, for which a message pays; every place costs the same.
 
-    The list was written with the data sets in view, and the certificates say so.
+    Places are given in the order in which points are certified, none twice. The list was written with the data sets in
+    view, and the certificates say so.
     """
-    if len(points) > MOST_POINTS:
-        raise ValueError(f"the study has {len(points)} points; {MOST_POINTS} have places of the same price")
-    return {"candidate": FIRST_PLACE + points.index(point), "candidates": 0, "list_written": "after"}
+    place = max((row["candidate"] for row in rows), default=FIRST_PLACE - 1) + 1
+    if place >= FIRST_PLACE + MOST_POINTS:
+        raise ValueError(f"the study has {len(rows)} points; {MOST_POINTS} have places of the same price")
+    return {"candidate": place, "candidates": 0, "list_written": "after"}
 
 
 def row_of(point: Point, certificate: Certificate, seconds: float) -> Row:
@@ -95,6 +97,7 @@ def row_of(point: Point, certificate: Certificate, seconds: float) -> Row:
         "risk_bound": content["risk_bound"],
         "guess": content["comparison"]["majority_class_error"],
         "seconds": round(seconds, 1),
+        "candidate": content["decoder"]["candidate"],
         "sha256": content["message"]["sha256"],
         **training.get(_SAID, {}),
     }
