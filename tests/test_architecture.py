@@ -35,6 +35,7 @@ ROOMS = (
         "prediction",
         "export",
         "hub",
+        "explanation",
         "demo",
         "cli",
         "__init__",

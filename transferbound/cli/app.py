@@ -1,4 +1,4 @@
-"""The command line: ``transferbound bound | verify | predict | export | push | card | account | plan | demo``.
+"""The command line: ``transferbound bound | verify | predict | export | push | card | account | explain | plan | demo``.
 
 Exit codes: 0 success; 1 ``verify``: the certificate does not hold; 2 an error, or nothing could be checked;
 3 ``bound``: the certificate was written, but its bound is vacuous; 130 interrupted.
@@ -227,6 +227,59 @@ def account(
 
     costs = Certificate.from_pretrained(folder).content["message"]["costs"]
     tell({"costs": costs}, json_, False, lambda: format_costs([Cost(**cost) for cost in costs]))
+
+
+@app.command()
+@guarded(FAILED)
+def explain(
+    folder: Annotated[Path, typer.Argument(help="Folder that `transferbound bound` wrote.")],
+    prior: Annotated[
+        str | None, typer.Option(help="Where the checkpoint is now, if not under its recorded name.")
+    ] = None,
+    dataset: Annotated[
+        str | None, typer.Option(help="Where the data is now, if not under its recorded name.")
+    ] = None,
+    reference: Annotated[
+        str | None, typer.Option(help="Where the reference inputs are now, if any of your own are recorded.")
+    ] = None,
+    rows: Annotated[
+        int | None,
+        typer.Option(
+            help="Most training rows to look at. Default: all where a linear head was trained, else 2000."
+        ),
+    ] = None,
+    coordinates: Annotated[
+        int, typer.Option(help="Most coordinates to try, where they are more than a linear head's.")
+    ] = 48,
+    figure: Annotated[
+        Path | None, typer.Option(help="Write the figure (PNG) here. Default: FOLDER/figures/explained.png.")
+    ] = None,
+    json_: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Show what the bits of a message buy: by class or layer, by coordinate, and with half of them.
+
+    Each coordinate is set to zero in turn and the training rows are counted again: what a linear head's numbers are
+    worth is exact. Nothing here is certified or checked: see `transferbound verify`.
+
+    Example: transferbound explain mnist
+    """
+    from transferbound.explanation import explain as explained
+    from transferbound.explanation.figure import EXPLAINED, draw_explanation
+    from transferbound.explanation.text import explanation_text
+
+    found = explained(
+        folder,
+        prior=prior,
+        dataset=dataset,
+        reference=reference,
+        rows=rows,
+        coordinates=coordinates,
+        progress=not quiet,
+    )
+    path = figure or folder / EXPLAINED
+    draw_explanation(found, path)
+    tell(found.to_dict(), json_, quiet, lambda: f"{explanation_text(found)}\n\n{as_lines([str(path)])}")
 
 
 @app.command()

@@ -59,7 +59,7 @@ class ComponentTable:
         directions = self.basis.directions[place]
         wanted = directions.scaled(count, POWER)
         first = self.columns[place].start
-        kept = torch.from_numpy(np.ascontiguousarray(self.values[:, first : first + count]))
+        kept = torch.from_numpy(np.array(self.values[:, first : first + count]))
         return kept * (wanted / directions.deviations[:count]).float()
 
 

@@ -16,7 +16,7 @@ from transferbound.priors.reference import Reference
 from transferbound.verification.compare import compare, differs
 from transferbound.verification.recorded import Places, load_own_reference, load_prior, message_problems
 
-__all__ = ["certified_predictor"]
+__all__ = ["certified_predictor", "decoded_with_prior"]
 
 
 def certified_predictor(
@@ -41,6 +41,17 @@ def certified_predictor(
         CertificateError: what the certificate states of its decoder is not what the message says.
         ArgumentError: reference inputs are named, and the certificate states none.
     """
+    return decoded_with_prior(certificate, folder, prior, reference, dataset)[2]
+
+
+def decoded_with_prior(
+    certificate: Certificate,
+    folder: Path | None,
+    prior: str | Prior | None,
+    reference: str | None,
+    dataset: str | None = None,
+) -> tuple[Prior, Reference | None, DecodedPredictor]:
+    """:func:`certified_predictor`, with the checkpoint and the reference inputs that it was decoded against."""
     content = certificate.content
     problems = message_problems(certificate)
     if problems:
@@ -60,7 +71,7 @@ def certified_predictor(
         reference=own,
     )
     _check_decoder(content, decoded)
-    return decoded
+    return checkpoint, own, decoded
 
 
 def _found(

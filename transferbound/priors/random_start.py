@@ -19,7 +19,7 @@ import timm
 import torch
 
 from transferbound.errors import PriorError
-from transferbound.priors.architectures import small  # noqa: F401  (registers the small networks with timm)
+from transferbound.priors.architectures import small, symmetry  # noqa: F401  (registers them with timm)
 from transferbound.priors.backends.quiet import quiet_construction
 from transferbound.priors.checkpoint.made import made_anew
 from transferbound.priors.checkpoint.resolve import Checkpoint

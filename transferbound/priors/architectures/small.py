@@ -126,3 +126,5 @@ _register("convnet", ConvNet)
 _register("convnet_aligned", ConvNet, align=True)
 _register("convnet_wide", ConvNet, widths=(32, 64, 64))
 _register("convnet_wide_aligned", ConvNet, widths=(32, 64, 64), align=True)
+for _width in (4, 8, 32, 64, 128):
+    _register(f"convnet_{_width}", ConvNet, widths=(_width, 2 * _width, 2 * _width))
