@@ -54,7 +54,7 @@ def test_classes_are_the_declared_ones_not_those_seen(tmp_path: Path) -> None:
 
 def test_bare_integers_want_a_declared_number_of_classes(tmp_path: Path) -> None:
     folder = str(save_rows(tmp_path / "d", text_rows(), label=datasets.Value("int64")))
-    with pytest.raises(DataError, match=r"bare integers \(0 to 1 here\).*num_classes"):
+    with pytest.raises(DataError, match=r"bare integers \(0 to 1 here\).*num-classes"):
         LabelledData.load(folder)
     data = LabelledData.load(folder, num_classes=3)
     assert (data.num_classes, data.classes_from) == (3, "user")
