@@ -46,8 +46,8 @@ def decode_images(
     """
 
     def decoded(cell: Any, row: int) -> Image.Image:
-        where = f"the data set {name} has, in column {column} of row {row}{_file_of(cell)},"
-        return decode_image(_content(cell, where, places), where, bits)
+        where = f"the data set {name} has, in column {column} of row {row}"
+        return decode_image(_content(cell, f"{where},", places), f"{where}{_file_of(cell)},", bits)
 
     cells = _cells(table, column)
     for row, cell in cells:

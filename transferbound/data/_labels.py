@@ -110,8 +110,8 @@ class _Column:
         if array.null_count:
             rows = np.flatnonzero(np.asarray(array.is_null()))
             raise DataError(
-                f"the data set {name} has {array.null_count:,} rows without a label in column {column} (the first is "
-                f"row {int(rows[0])}); label them, or name a split whose rows all have one with --split"
+                f"the data set {name} has {array.null_count:,} rows without a label (the first is row "
+                f"{int(rows[0])}) in column {column}; label them, or name a split whose rows all have one with --split"
             )
         coded = array.dictionary_encode()
         self.values = coded.dictionary.to_pylist()
