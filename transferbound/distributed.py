@@ -17,7 +17,27 @@ from torch import Tensor
 if TYPE_CHECKING:
     from accelerate import Accelerator
 
-__all__ = ["all_agree", "from_first", "gathered", "is_alone", "mean", "same_everywhere", "share", "total"]
+__all__ = [
+    "accelerator_for",
+    "all_agree",
+    "from_first",
+    "gathered",
+    "is_alone",
+    "mean",
+    "same_everywhere",
+    "share",
+    "total",
+]
+
+
+def accelerator_for(mixed_precision: str) -> Accelerator:
+    """An accelerator of this precision, whatever precision another run of this process had."""
+    from accelerate import Accelerator
+    from accelerate.state import AcceleratorState
+
+    if AcceleratorState._shared_state and AcceleratorState().mixed_precision != mixed_precision:
+        AcceleratorState._reset_state()
+    return Accelerator(mixed_precision=mixed_precision)
 
 
 def is_alone(accelerator: Accelerator | None) -> bool:

@@ -17,6 +17,7 @@ __all__ = [
     "PriorError",
     "PriorIndependenceError",
     "SubspaceError",
+    "TrainingError",
     "TransferboundError",
     "VerificationError",
 ]
@@ -46,6 +47,10 @@ class DataError(TransferboundError):
 
 class SubspaceError(TransferboundError):
     """A subspace does not exist, or does not fit the model."""
+
+
+class TrainingError(TransferboundError):
+    """Training came to nothing: the loss is no number any more."""
 
 
 class MessageError(TransferboundError):

@@ -54,16 +54,16 @@ def test_classes_are_the_declared_ones_not_those_seen(tmp_path: Path) -> None:
 
 def test_bare_integers_want_a_declared_number_of_classes(tmp_path: Path) -> None:
     folder = str(save_rows(tmp_path / "d", text_rows(), label=datasets.Value("int64")))
-    with pytest.raises(DataError, match=r"bare integers \(0 to 1 here\).*num_classes"):
+    with pytest.raises(DataError, match=r"bare integers \(0 to 1 here\).*num-classes"):
         LabelledData.load(folder)
     data = LabelledData.load(folder, num_classes=3)
     assert (data.num_classes, data.classes_from) == (3, "user")
-    with pytest.raises(DataError, match="num_classes is 1"):
+    with pytest.raises(DataError, match="num-classes is 1"):
         LabelledData.load(folder, num_classes=1)
 
 
 def test_contradicting_number_of_classes(tiny_texts: Path) -> None:
-    with pytest.raises(DataError, match=r"num_classes is 5.*declares 2 classes"):
+    with pytest.raises(DataError, match=r"num-classes is 5.*declares 2 classes"):
         LabelledData.load(str(tiny_texts), num_classes=5)
 
 
@@ -81,8 +81,7 @@ def test_named_columns(tmp_path: Path) -> None:
     data = LabelledData.load(folder, text_columns="two", label_column="other")
     assert (data.columns["text"], data.labels.tolist()) == (["two"], [1, 0])
     assert LabelledData.load(folder, text_columns=["one", "two"]).is_pairs
-    with pytest.raises(DataError, match="several text columns \\(one, two\\)"):
-        LabelledData.load(folder)
+    assert LabelledData.load(folder).columns["text"] == ["one", "two"]  # a pair, found by itself
 
 
 def test_groups(tmp_path: Path) -> None:
@@ -266,7 +265,7 @@ def test_column_of_the_wrong_kind(tiny_texts: Path) -> None:
     ("labels", "feature", "message"),
     [
         ([0.5, 1.0], datasets.Value("float32"), "holds float32.*needs classes"),
-        (["x", "y"], datasets.Value("string"), "holds string.*needs classes"),
+        (["x", "y"], datasets.Value("string"), r"holds strings \('x', 'y'\).*--class-names"),
         ([0, None], datasets.ClassLabel(names=["a", "b"]), r"1 rows without a label \(the first is row 1\)"),
         ([0, -1], datasets.ClassLabel(names=["a", "b"]), r"label -1 in row 1, outside its 2 classes"),
         ([0, 0], datasets.ClassLabel(names=["a", "b"]), "all 2 rows .* have the label 0"),
@@ -432,5 +431,5 @@ def test_the_fingerprint_of_groups_does_not_depend_on_the_order_of_rows(tmp_path
 
 def test_a_reading_is_the_keywords_of_load() -> None:
     keywords = dict(inspect.signature(LabelledData.load).parameters)
-    del keywords["name"]
+    del keywords["name"], keywords["modality"]
     assert vars(DataReading()) == {name: parameter.default for name, parameter in keywords.items()}

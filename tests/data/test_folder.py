@@ -273,9 +273,9 @@ def test_a_pickle_is_no_data_set(name: str, tmp_path: Path) -> None:
     [
         (b"", {}, "cannot be read"),
         (b"text,label\n", {}, "is empty"),
-        (b"text,label\na,0\nb,1\n", {}, "say how many there are with num_classes"),
-        (b"text,label\na,0\nb,1\n", {"config": "sst2"}, "configuration sst2 .* is a file; leave it out"),
-        (b"text,label\na,0\nb,1\n", {"revision": "main"}, "revision main was given"),
+        (b"text,label\na,0\nb,1\n", {}, "say how many there are with --num-classes"),
+        (b"text,label\na,0\nb,1\n", {"config": "sst2"}, "--dataset-config sst2 .* is a file; leave it out"),
+        (b"text,label\na,0\nb,1\n", {"revision": "main"}, "--dataset-revision main was given"),
         (b"\xff\xfe\x00\x01" * 20, {}, "cannot be read"),
     ],
 )

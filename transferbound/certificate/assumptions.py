@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from transferbound.certificate._reading import said_of_reading
 from transferbound.certificate.content import CutContent, DatasetContent, DecoderContent, RiskContent
 from transferbound.certificate.language_content import DocumentsContent
 from transferbound.data.set_aside import customary_units
@@ -44,6 +45,7 @@ def assumptions(
     if "cut" in data:
         found.append(slices(data["split"], data["cut"]))
     found += _classes(data)
+    found += said_of_reading(data)
     found.append(
         "New data is drawn from the same distribution as the training examples. The bound says nothing of "
         "shifted data, of one class or of one example."
@@ -60,7 +62,7 @@ def assumptions(
         )
     return [
         *found,
-        *_names(decoder),
+        *_names(decoder, data),
         *_set_aside(data, decoder),
         *_reference(decoder),
         variants(decoder["candidates"], decoder.get("list_written")),
@@ -113,8 +115,15 @@ def _set_aside(data: DatasetContent, decoder: DecoderContent) -> list[str]:
     ]
 
 
-def _names(decoder: DecoderContent) -> list[str]:
+def _names(decoder: DecoderContent, data: DatasetContent) -> list[str]:
     """A name that was chosen in the light of results would be a message that nobody paid for."""
+    if decoder["head_start"] not in ("class names", "checkpoint by name"):
+        return []
+    if data["classes_from"] in ("names", "map"):
+        return [
+            "The head starts from the names of the classes, which the writer gave. By the writer's word, which nothing "
+            "here can check, they were given before any result on this data was seen, and no others were tried."
+        ]
     if decoder["head_start"] != "class names":
         return []
     return [
@@ -177,7 +186,7 @@ def _chosen_after(candidates: int) -> str:
 
 def left_out_files(data: DatasetContent | DocumentsContent) -> list[str]:
     files = data.get("files_left_out")
-    if files is None:
+    if files is None or "data_files" in data:
         return []
     return [
         f"WARNING: {files['left_out']:,} of the {files['files']:,} files of data in the folder are in none of its "
@@ -194,7 +203,7 @@ def _classes(data: DatasetContent) -> list[str]:
             f"{count}, which nobody declares: they are the names of the folders that the data's files lie in. New data "
             "of a class without a folder would count as errors, and the bound assumes that there is none."
         ]
-    if data["classes_from"] == "user":
+    if data["classes_from"] in ("user", "words", "names"):
         return [f"{count}: the data set does not declare them, the user did."]
     return []
 

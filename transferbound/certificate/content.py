@@ -18,6 +18,7 @@ __all__ = [
     "CutContent",
     "DatasetContent",
     "DecoderContent",
+    "DrawContent",
     "EvaluatedSplitContent",
     "EvaluationContent",
     "FilesLeftOutContent",
@@ -100,6 +101,14 @@ class FilesLeftOutContent(TypedDict):
     left_out: int
 
 
+class DrawContent(TypedDict):
+    """Units that were drawn by ``seed`` of all ``of``; ``units`` were asked for."""
+
+    seed: int
+    units: int
+    of: int
+
+
 class SetAsideContent(TypedDict):
     """Rows of the split that are no training rows: their inputs, without labels, are the reference inputs."""
 
@@ -112,6 +121,8 @@ class DatasetContent(TypedDict):
 
     ``cut`` is missing where splits were taken whole, ``set_aside`` where all of their rows are counted.
     ``files_left_out`` is missing where every file of the folder is in a split, and for data that lies in no folder.
+    ``label_map``, ``data_files``, ``shuffle_seed``, ``draw`` and ``image_bits`` say how the rows were read where the
+    user asked for something else than the data set as it stands, and are missing otherwise.
     """
 
     id: str
@@ -129,6 +140,11 @@ class DatasetContent(TypedDict):
     cut: NotRequired[CutContent]
     set_aside: NotRequired[SetAsideContent]
     files_left_out: NotRequired[FilesLeftOutContent]
+    label_map: NotRequired[dict[str, str]]
+    data_files: NotRequired[list[str]]
+    shuffle_seed: NotRequired[int]
+    draw: NotRequired[DrawContent]
+    image_bits: NotRequired[int]
 
 
 class ReferenceContent(TypedDict):

@@ -21,6 +21,8 @@ from transferbound.priors import Prior
 
 __all__ = ["dataset_content", "documents_content", "prior_content"]
 
+_USUAL_BITS = 8
+
 
 def prior_content(prior: Prior) -> PriorContent:
     """The checkpoint, by name and by what was read of it."""
@@ -62,6 +64,16 @@ def dataset_content(data: LabelledData) -> DatasetContent:
         content["set_aside"] = {"units": data.units_aside, "rows": data.aside.n}
     if data.files_left_out is not None:
         content["files_left_out"] = _files_left_out(data.files_left_out)
+    if data.label_map is not None:
+        content["label_map"] = data.label_map
+    if data.data_files is not None:
+        content["data_files"] = list(data.data_files)
+    if data.shuffle_seed is not None:
+        content["shuffle_seed"] = data.shuffle_seed
+    if data.draw is not None:
+        content["draw"] = {"seed": data.draw.seed, "units": data.draw.units, "of": data.draw.of}
+    if data.image_bits != _USUAL_BITS:
+        content["image_bits"] = data.image_bits
     return content
 
 

@@ -24,6 +24,7 @@ SCHEMA = "transferbound-certificate"
 SCHEMA_VERSION = 2
 
 _MODALITIES = ("image", "text")
+_MOST_TEXTS = 32  # columns
 
 
 def check_content(content: Any) -> None:
@@ -79,7 +80,7 @@ def _check_language(content: Any) -> None:
 
 
 def input_columns(content: Content) -> tuple[str, ...]:
-    """The columns that the certificate's inputs were read from: one, or two for pairs of texts.
+    """The columns that the certificate's inputs were read from: one, or several for rows of several texts.
 
     Raises:
         CertificateError: it names none, or too many, or it is of a language model, which labels no inputs.
@@ -91,7 +92,7 @@ def input_columns(content: Content) -> tuple[str, ...]:
         )
     modality = content["dataset"]["modality"]
     named = [str(name) for name in content["dataset"]["columns"].get(modality, [])]  # type: ignore[attr-defined]
-    if not 1 <= len(named) <= (2 if modality == "text" else 1):
+    if not 1 <= len(named) <= (_MOST_TEXTS if modality == "text" else 1):
         raise CertificateError(
             f"dataset.columns names {len(named)} columns of {modality}s, which nothing reads"
         )

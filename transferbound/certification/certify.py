@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 import time
 
-from accelerate import Accelerator
-
 from transferbound.certificate.certificate import Certificate
 from transferbound.certificate.content import Content
 from transferbound.certificate.statement import make_statement
@@ -16,6 +14,7 @@ from transferbound.certification.training import Run, train
 from transferbound.certification.writing import checked_out, versions, write_certificate
 from transferbound.data.examples import Examples
 from transferbound.data.labelled import LabelledData
+from transferbound.distributed import accelerator_for
 from transferbound.priors import Prior
 from transferbound.priors.reference import Reference
 
@@ -61,7 +60,7 @@ def certify(
     settings = settings or CertifySettings()
     checked_out(out, settings)  # before anything is loaded
     prior = Prior.from_pretrained(prior) if isinstance(prior, str) else prior
-    data = LabelledData.load(data) if isinstance(data, str) else data
+    data = LabelledData.load(data, modality=prior.modality) if isinstance(data, str) else data
     inputs = Inputs.resolve(
         prior,
         data.setting_aside(default_set_aside(settings, data, reference)),
@@ -98,7 +97,7 @@ def certify_inputs(
     run = Run(
         inputs,
         settings,
-        Accelerator(mixed_precision=settings.finetune.mixed_precision),
+        accelerator_for(settings.finetune.mixed_precision),
         progress,
         deadline=started + 60 * settings.finetune.budget_minutes,
         to_count=inputs.data.n + (inputs.test.n if inputs.test is not None else 0),

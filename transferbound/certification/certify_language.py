@@ -13,8 +13,6 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, cast
 
-from accelerate import Accelerator
-
 from transferbound.certificate.certificate import Certificate
 from transferbound.certificate.content import Content
 from transferbound.certificate.language_content import LanguageContent
@@ -26,6 +24,7 @@ from transferbound.certification.writing import checked_out, versions, write_cer
 from transferbound.data.documents import Documents
 from transferbound.data.encoded_documents import encode_documents
 from transferbound.data.examples import Examples
+from transferbound.distributed import accelerator_for
 from transferbound.errors import ArgumentError, DataError
 from transferbound.finetune.prompt import search_prompt
 from transferbound.independence.check import check_independence
@@ -101,7 +100,7 @@ def certify_language(
     preprocessing = prior.preprocessing(language.max_tokens)
     assert isinstance(preprocessing, DocumentPreprocessing)
     encoded = encode_documents(preprocessing, data, min_tokens=language.min_tokens, progress=progress)
-    accelerator = Accelerator(mixed_precision=settings.finetune.mixed_precision)
+    accelerator = accelerator_for(settings.finetune.mixed_precision)
     how: dict[str, Any] = {"accelerator": accelerator, "progress": progress}
     before = kept_likelihoods(
         prior, data, encoded, vocabulary=preprocessing.vocabulary, desc="scoring, prior", **how

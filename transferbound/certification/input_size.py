@@ -8,7 +8,6 @@ import torch
 
 from transferbound.certification.settings import default_input_size
 from transferbound.data.labelled import LabelledData
-from transferbound.errors import PriorError
 from transferbound.message import INPUT_SIZES
 from transferbound.priors import Prior
 
@@ -32,7 +31,7 @@ def affordable_input_size(
     most = min(_MOST_TIMES * max(next(data.images()).size), prior.input_size - 1)
     best, each = least, _seconds_per_pixel(prior, least, device)
     for size in INPUT_SIZES:
-        if least < size <= most and rows * each * size**2 <= seconds and _is_read(prior, size):
+        if least < size <= most and rows * each * size**2 <= seconds and prior.reads_size(size):
             best = size
     return best
 
@@ -50,12 +49,3 @@ def _seconds_per_pixel(prior: Prior, size: int, device: torch.device) -> float:
         module(pixel_values=pixels).sum().item()
         taken.append(time.monotonic() - started)
     return min(taken) / (_TRIED * size**2)
-
-
-def _is_read(prior: Prior, size: int) -> bool:
-    """Whether the network takes pictures of this size: some patches do not divide it."""
-    try:
-        prior.build(2, input_size=size)
-    except (PriorError, RuntimeError, ValueError, AssertionError):
-        return False
-    return True

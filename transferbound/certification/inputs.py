@@ -60,7 +60,7 @@ class Inputs:
             PriorIndependenceError, ArgumentError: as :func:`transferbound.independence.check.check_independence`.
         """
         prior = Prior.from_pretrained(prior) if isinstance(prior, str) else prior
-        data = LabelledData.load(data) if isinstance(data, str) else data
+        data = LabelledData.load(data, modality=prior.modality) if isinstance(data, str) else data
         part = data.other_split(prior_split) if isinstance(prior_split, str) else prior_split
         check_modality(prior, data)
         if test is not None:

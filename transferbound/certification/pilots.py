@@ -13,6 +13,7 @@ from transferbound.certification.training import Run, finetuner_for, subspace_mo
 from transferbound.data.encode import encode
 from transferbound.data.encoded import EncodedData
 from transferbound.distributed import mean
+from transferbound.errors import TrainingError
 from transferbound.message import cheapest, message_bits
 
 __all__ = ["Encoder", "pilot_settings", "run_pilot"]
@@ -49,7 +50,10 @@ def run_pilot(run: Run, encoder: Encoder, seconds: float) -> FinishedPilot:
     begun = time.monotonic()
     # What was needed to begin is not the pilot's own. Where epochs are given, the clock has no say.
     tuner.deadline = begun + seconds
-    integers = tuner.run()
+    try:
+        integers = tuner.run()
+    except TrainingError:  # of the candidates that are tried some may be so
+        return FinishedPilot(1.0, 0.0, 1.0, tuner.step, 0.0, 0.0)
     contexts = model.projection.contexts()
     coded = cheapest(replace(run.header, step=tuner.exponent), integers, contexts)
     bits = message_bits(coded, integers, contexts)

@@ -16,7 +16,6 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from accelerate import Accelerator
 from tqdm import tqdm
 
 from transferbound.certification.inputs import Inputs
@@ -26,6 +25,7 @@ from transferbound.certification.settings import MAX_POINTS, CertifySettings
 from transferbound.certification.training import Run, subspace_model
 from transferbound.data.examples import Examples
 from transferbound.data.labelled import LabelledData
+from transferbound.distributed import accelerator_for
 from transferbound.errors import ArgumentError
 from transferbound.finetune import FinetuneSettings
 from transferbound.message import Header
@@ -190,7 +190,7 @@ class _Search:
     ) -> None:
         self.points, self.share = points, share
         self.finetune = points[0].finetune  # what it says of time and precision is the same in all
-        self.accelerator = Accelerator(mixed_precision=self.finetune.mixed_precision)
+        self.accelerator = accelerator_for(self.finetune.mixed_precision)
         self.shows = progress and self.accelerator.is_main_process
         deadline = time.monotonic() + 60 * self.finetune.budget_minutes
         self.runs = [

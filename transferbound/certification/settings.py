@@ -44,6 +44,8 @@ results were seen.
 DEFAULT_HEAD_SCALE = 8
 """A new head starts from zero and has the longest way to go: its part of the offset counts 16-fold."""
 
+_SIZES_TRIED = 4  # some networks are built for a single one
+
 MAX_POINTS = 64
 """Settings that a search tries at most."""
 
@@ -148,14 +150,15 @@ def default_dim(n: int) -> int:
 def default_input_size(prior: Prior, data: LabelledData) -> int:
     """Small images are not blown up to the checkpoint's full size, which would cost time and tell nothing.
 
-    The first declared size that is at least 1.4 times the side of the first image; 0, the checkpoint's own, if
-    that is not smaller, and for text. The message pays for the choice like for any other.
+    The first declared size that is at least 1.4 times the side of the first image and that the network reads, of a
+    few; 0, the checkpoint's own, if that is not smaller, and for text. The message pays for the choice like for any
+    other.
     """
     if data.modality != "image":
         return 0
     side = 1.4 * max(next(data.images()).size)
-    size = next((size for size in INPUT_SIZES if size >= side), prior.input_size)
-    return size if size < prior.input_size else 0
+    sizes = [size for size in INPUT_SIZES if side <= size < prior.input_size]
+    return next((size for size in sizes[:_SIZES_TRIED] if prior.reads_size(size)), 0)
 
 
 def default_set_aside(settings: CertifySettings, data: LabelledData, reference: object | None) -> int:

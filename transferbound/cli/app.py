@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from transferbound._version import __version__
+from transferbound.cli.early import check_bound, check_certificate, check_places
 from transferbound.cli.guard import guarded
 from transferbound.cli.help import GroupedCommand
 from transferbound.cli.options import with_options
@@ -65,9 +66,11 @@ def bound(json_: Json = False, quiet: Quiet = False, **given: Any) -> None:
 
     Example: transferbound bound --prior timm/tf_efficientnet_lite0.in1k --dataset ylecun/mnist --out mnist
     """
+    options = by_present_names(given)
+    check_bound(options)
     from transferbound.cli.bound import run_bound
 
-    certificate = run_bound(by_present_names(given), progress=not quiet)
+    certificate = run_bound(options, progress=not quiet)
     from accelerate import PartialState
 
     if not PartialState().is_main_process:  # of those that accelerate launched
@@ -104,6 +107,8 @@ def verify(
 
     Exit code 0: it holds; 1: it does not; 2: it cannot be checked.
     """
+    check_certificate(folder)
+    check_places(prior=prior, dataset=dataset, pretraining_data=pretraining_data, reference=reference)
     from transferbound.verification.verify import verify as check
 
     verdict = check(
@@ -175,6 +180,8 @@ def predict(
 
     Exit code 0: done; 2: an error, and one line that says what is wrong.
     """
+    check_certificate(folder)
+    check_places(prior=prior, dataset=dataset, reference=reference)
     from transferbound.cli.predict import run_predict
 
     run_predict(

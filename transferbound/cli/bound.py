@@ -63,13 +63,13 @@ def run_bound(given: Mapping[str, Any], progress: bool = True) -> Certificate:
         check_candidates(settings, request.search_share)
     check_out(request.out)
     prior = Prior.from_pretrained(request.prior, revision=request.revision)
-    data = _load(request, reading)
+    data = _load(request, reading, prior)
     settings = [_settings(request, {**given, **point}, default_dim(data.n_units)) for point in grid]
     data = data.setting_aside(default_set_aside(settings[0], data, request.reference))
     part = None
     if request.prior_split is not None:
-        part = _load(request, replace(reading, split=request.prior_split))
-    test = _test(request, reading, [data] if part is None else [data, part])
+        part = data.other_split(request.prior_split)
+    test = _test(request, reading, [data] if part is None else [data, part], prior)
     started = time.monotonic()
     inputs = Inputs.resolve(
         prior,
@@ -93,7 +93,8 @@ def _task(request: BoundRequest, reading: DataReading) -> str:
         if request.task not in TASKS:
             raise ArgumentError(f"task is {request.task!r}; it must be one of {', '.join(TASKS)}")
         return request.task
-    if reading.label_column is not None or not is_language_model(request.prior, request.revision):
+    labels = (reading.label_column, reading.class_names, reading.label_map)
+    if any(named is not None for named in labels) or not is_language_model(request.prior, request.revision):
         return CLASSIFICATION
     labelled = has_label(request.dataset, reading.split, reading.config, reading.revision)
     return CLASSIFICATION if labelled else TEXT_GENERATION
@@ -138,19 +139,21 @@ def _check(settings: CertifySettings) -> None:
     )
 
 
-def _load(request: BoundRequest, reading: DataReading) -> LabelledData:
-    return LabelledData.load(request.dataset, **vars(reading))
+def _load(request: BoundRequest, reading: DataReading, prior: Prior) -> LabelledData:
+    return LabelledData.load(request.dataset, **vars(reading), modality=prior.modality)
 
 
-def _test(request: BoundRequest, reading: DataReading, seen: Sequence[LabelledData]) -> LabelledData | None:
+def _test(
+    request: BoundRequest, reading: DataReading, seen: Sequence[LabelledData], prior: Prior
+) -> LabelledData | None:
     """The named split, or the first customary one that is there, labelled, and no part of what was trained on."""
     if request.test_split == "none":
         return None
     if request.test_split is not None:
-        return _load(request, replace(reading, split=request.test_split))
+        return _load(request, replace(reading, split=request.test_split, max_rows=None), prior)
     for split in _TEST_SPLITS:
         try:
-            test = _load(request, replace(reading, split=split))
+            test = _load(request, replace(reading, split=split, max_rows=None), prior)
         except DataError:
             continue
         if not any(data.shared_rows(test) for data in seen):

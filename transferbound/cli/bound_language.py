@@ -27,7 +27,17 @@ __all__ = ["run_bound_language"]
 _TEST_SPLITS = ("test", "validation")
 _UNUSED = (
     *("image_column", "label_column", "num_classes", "input_size", "head_seed", "set_aside"),
-    *("search", "reference", "prior_split"),
+    *(
+        "search",
+        "reference",
+        "prior_split",
+        "class_names",
+        "label_map",
+        "data_files",
+        "shuffle_seed",
+        "max_rows",
+    ),
+    "image_bits",
 )
 """Options that say nothing of a language model."""
 

@@ -98,12 +98,15 @@ def _of_arguments(inputs: Sequence[str], parts: int) -> tuple[Iterator[Asked], l
     ]
     if parts == 1:
         return (Asked(text, text) for text in inputs), notes
-    if len(inputs) % 2:
-        raise ArgumentError(
-            f"{len(inputs)} INPUTs are given and the certificate is of pairs of texts; give two for each pair"
+    if len(inputs) % parts:
+        what = (
+            "pairs of texts; give two for each pair"
+            if parts == 2
+            else f"rows of {parts} texts; give all of each"
         )
-    pairs = zip(inputs[::2], inputs[1::2], strict=True)
-    return (Asked(pair, list(pair)) for pair in pairs), notes
+        raise ArgumentError(f"{len(inputs)} INPUTs are given and the certificate is of {what}")
+    rows = zip(*(inputs[part::parts] for part in range(parts)), strict=True)
+    return (Asked(row, list(row)) for row in rows), notes
 
 
 def _is_file(text: str) -> bool:
@@ -180,14 +183,14 @@ def _of_file(file: Path, columns: Sequence[str]) -> Iterator[Asked]:
 def _of_lines(
     opened: AbstractContextManager[BinaryIO], name: str, columns: Sequence[str], forced: bool
 ) -> Iterator[Asked]:
-    """A row a line. They are JSON lines where that is ``forced``, or where the first is such an object; pairs always
-    are."""
+    """A row a line. They are JSON lines where that is ``forced``, or where the first is such an object; rows of
+    several texts always are."""
     with opened as source:
         numbered = enumerate(_lines(source, name), 1)
         head = list(islice(numbered, 1))
         if not head:
             raise DataError(f"{name} is empty; give a row a line")
-        as_json = forced or len(columns) == 2 or _is_row(head[0][1], columns)
+        as_json = forced or len(columns) > 1 or _is_row(head[0][1], columns)
         for number, line in chain(head, numbered):
             if not as_json:
                 yield Asked(line, line)

@@ -1,7 +1,8 @@
-"""Which columns hold the inputs, the labels and the groups; reading the last two."""
+"""Which columns hold the inputs, the labels and the groups; reading the last."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,7 +13,7 @@ import pyarrow
 
 from transferbound.errors import DataError
 
-__all__ = ["Columns", "choose_columns", "choose_inputs", "find_label", "read_groups", "read_labels"]
+__all__ = ["Columns", "choose_columns", "choose_inputs", "find_label", "read_groups"]
 
 _LABEL_NAMES = ("label", "labels")
 # Text columns of well-known tasks, looked for in this order.
@@ -24,8 +25,13 @@ _TEXT_NAMES = (
     ("text",),
     ("sentence",),
 )
-_MAX_CLASSES = 1_000_000
-_FOLDER_BUILDERS = ("imagefolder", "audiofolder", "videofolder")
+# What strings may be that are no inputs: where other columns are left, these are not taken.
+_BESIDE = re.compile(
+    r"((.*[_\W])?(label|labels|class|target|category|id|ids|idx|index|uid|guid|uuid|hash|url|uri|source|split|lang"
+    r"|language|locale|date|time|timestamp|path|file|filename|file_name)([_\W].*)?)",
+    re.IGNORECASE,
+)
+_MOST_TEXTS = 32
 
 
 @dataclass(frozen=True)
@@ -48,8 +54,9 @@ def choose_columns(
     text_columns: str | Sequence[str] | None,
     label_column: str | None,
     group_column: str | None,
+    modality: str | None = None,
 ) -> Columns:
-    """The named columns, or the only candidates.
+    """The named columns, or the only candidates; of inputs, those of ``modality`` where there are some.
 
     Raises:
         DataError: a named column is absent or of the wrong type; no candidate, or several.
@@ -57,8 +64,9 @@ def choose_columns(
     features = table.features
     _check_present(features, name, (label_column, group_column))
     label = label_column or find_label(features, name)
-    modality, inputs = choose_inputs(table, name, image_column, text_columns, {label, group_column})
-    return Columns(modality, inputs, label, group_column)
+    taken = {label, group_column}
+    found, inputs = choose_inputs(table, name, image_column, text_columns, taken, modality)
+    return Columns(found, inputs, label, group_column)
 
 
 def choose_inputs(
@@ -67,8 +75,10 @@ def choose_inputs(
     image_column: str | None,
     text_columns: str | Sequence[str] | None,
     taken: set[str | None],
+    wanted: str | None = None,
 ) -> tuple[str, tuple[str, ...]]:
-    """Modality and input columns: those named, or the only candidates outside ``taken``.
+    """Modality and input columns: those named, or the only candidates outside ``taken``, of the modality ``wanted``
+    where the data set has such.
 
     Raises:
         DataError: a named column is absent or of the wrong type; no candidate, or several.
@@ -77,15 +87,16 @@ def choose_inputs(
     texts_named = (text_columns,) if isinstance(text_columns, str) else tuple(text_columns or ())
     _check_present(features, name, (image_column, *texts_named))
     if image_column is not None and texts_named:
-        raise DataError("an image column and text columns were both named; a prior reads one of them")
+        raise DataError("--image-column and --text-column are both given; a prior reads one of them")
     if texts_named or image_column is not None:
         inputs = texts_named or (str(image_column),)
         modality = "text" if texts_named else "image"
     else:
-        modality, inputs = _find_inputs(features, name, taken)
-    if len(inputs) > 2:
+        modality, inputs = _find_inputs(features, name, taken, wanted)
+    if len(inputs) > _MOST_TEXTS or len(set(inputs)) < len(inputs):
         raise DataError(
-            f"{len(inputs)} text columns were named ({', '.join(inputs)}); give one, or two for pairs"
+            f"--text-column names {len(inputs)} columns ({', '.join(inputs)[:200]}); name up to {_MOST_TEXTS}, each "
+            "once"
         )
     for column in inputs:
         feature = features[column]
@@ -110,105 +121,38 @@ def find_label(features: Any, name: str) -> str:
         if len(candidates) > 1:
             raise DataError(
                 f"the data set {name} has several label columns ({', '.join(candidates)}); "
-                "name one with label_column"
+                "name one with --label-column"
             )
     raise DataError(
         f"the data set {name} has no label column; its columns are {_listed(features)}. "
-        "Name one with label_column if it holds the classes"
+        "Name one with --label-column if it holds the classes"
     )
 
 
-def _find_inputs(features: Any, name: str, taken: set[str | None]) -> tuple[str, tuple[str, ...]]:
+def _find_inputs(
+    features: Any, name: str, taken: set[str | None], wanted: str | None
+) -> tuple[str, tuple[str, ...]]:
     free = {key: value for key, value in features.items() if key not in taken}
     images = [key for key, value in free.items() if isinstance(value, datasets.Image)]
     texts = [key for key, value in free.items() if _is_text(value)]
-    if len(images) == 1:
+    if images and not (texts and wanted == "text"):
+        if len(images) > 1:
+            raise DataError(
+                f"the data set {name} has several image columns ({', '.join(images)}); name one with --image-column"
+            )
         return "image", (images[0],)
-    if len(images) > 1:
-        raise DataError(
-            f"the data set {name} has several image columns ({', '.join(images)}); name image_column"
-        )
     for known in _TEXT_NAMES:
         if set(known) <= set(texts):
             return "text", known
-    if len(texts) == 1:
-        return "text", (texts[0],)
-    if texts:
+    candidates = [key for key in texts if not _BESIDE.fullmatch(key)] or texts
+    if 1 <= len(candidates) <= 2:  # two are a pair
+        return "text", tuple(candidates)
+    if candidates:
         raise DataError(
-            f"the data set {name} has several text columns ({', '.join(texts)}); "
-            "name one, or a pair, with text_columns"
+            f"the data set {name} has several text columns ({', '.join(candidates)}); name the one to read with "
+            "--text-column, or several by giving it several times"
         )
     raise DataError(f"the data set {name} has no image or text column; its columns are {_listed(features)}")
-
-
-def read_labels(
-    table: Any, column: str, name: str, num_classes: int | None
-) -> tuple[np.ndarray, tuple[str, ...], str]:
-    """Labels int64 [n], class names, and where the classes are from.
-
-    ``features``: the data set declares them; ``folders``: they are the names of the folders that its files lie in;
-    ``user``: of bare integers, by ``num_classes``.
-
-    Raises:
-        DataError: labels that are missing, not integers, outside the classes or all of one class.
-    """
-    feature = table.features[column]
-    dtype = str(getattr(feature, "dtype", feature))
-    declared = isinstance(feature, datasets.ClassLabel) or dtype == "bool"
-    if not declared and not dtype.startswith(("int", "uint")):
-        raise DataError(
-            f"the label column {column} of the data set {name} holds {dtype}, and a bound on the error needs "
-            "classes: cast it to integers or to datasets.ClassLabel, or name another column with label_column"
-        )
-    array = table.with_format("arrow")[column]
-    array = array.combine_chunks() if hasattr(array, "combine_chunks") else array
-    if array.null_count:
-        row = int(np.flatnonzero(np.asarray(array.is_null()))[0])
-        raise DataError(
-            f"the data set {name} has {array.null_count} rows without a label (the first is row {row}); "
-            "drop them"
-        )
-    labels = np.asarray(array.to_numpy(zero_copy_only=False)).astype(np.int64)
-    names = _class_names(feature, dtype, labels, column, name, num_classes)
-    outside = np.flatnonzero((labels < 0) | (labels >= len(names)))
-    if len(outside):
-        row = int(outside[0])
-        raise DataError(
-            f"the data set {name} has the label {labels[row]} in row {row}, outside its {len(names)} classes "
-            f"(0 to {len(names) - 1}); unlabelled rows must be dropped, {len(outside)} rows are concerned"
-        )
-    if len(np.unique(labels)) < 2:
-        raise DataError(
-            f"all {len(labels)} rows of the data set {name} have the label {labels[0]}; "
-            "nothing can be learned from one class (a sorted data set is to be shuffled before it is sliced)"
-        )
-    return labels, names, _origin(table, feature) if declared else "user"
-
-
-def _origin(table: Any, feature: Any) -> str:
-    """Builders of folders make the classes of what folders there are, and keep none that a card declares."""
-    by_folder = isinstance(feature, datasets.ClassLabel) and table.info.builder_name in _FOLDER_BUILDERS
-    return "folders" if by_folder else "features"
-
-
-def _class_names(
-    feature: Any, dtype: str, labels: np.ndarray, column: str, name: str, num_classes: int | None
-) -> tuple[str, ...]:
-    if num_classes is not None and not 2 <= num_classes <= _MAX_CLASSES:
-        raise DataError(f"num_classes is {num_classes}; it must be between 2 and {_MAX_CLASSES:,}")
-    if isinstance(feature, datasets.ClassLabel) or dtype == "bool":
-        names = ("False", "True") if dtype == "bool" else tuple(str(item) for item in feature.names)
-        if num_classes not in (None, len(names)):
-            raise DataError(
-                f"num_classes is {num_classes}, but the data set {name} declares {len(names)} classes"
-            )
-        return names
-    if num_classes is None:
-        raise DataError(
-            f"the label column {column} of the data set {name} is of bare integers ({labels.min()} to "
-            f"{labels.max()} here) and declares no classes; say how many there are with num_classes"
-        )
-    return tuple(str(index) for index in range(num_classes))
 
 
 def read_groups(table: Any, column: str, name: str) -> np.ndarray:

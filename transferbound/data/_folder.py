@@ -21,6 +21,8 @@ __all__ = [
     "check_builder",
     "check_name",
     "files_left_out",
+    "is_csv",
+    "is_prepared",
     "local_file",
     "local_folder",
 ]
@@ -177,6 +179,16 @@ def files_left_out(builder: Any, folder: Path, rows: Mapping[str, int]) -> Files
             images = sum(Path(file).suffix.lower() in extensions for file in files)
             left_out += max(0, images - rows.get(str(split), images))
     return FilesLeftOut(len(found), left_out) if left_out else None
+
+
+def is_csv(builder: Any) -> bool:
+    """Whether its files are read as csv."""
+    return _kind(builder) == "csv"
+
+
+def is_prepared(builder: Any) -> bool:
+    """Whether it opens what was prepared before, and no files."""
+    return _kind(builder) == "cache"
 
 
 def _kind(builder: Any) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from glob import escape
@@ -17,12 +17,16 @@ from huggingface_hub import constants, snapshot_download
 from huggingface_hub.errors import HFValidationError
 from huggingface_hub.file_download import repo_folder_name
 
+from transferbound.data._csv import words_kept
+from transferbound.data._draw import shuffled_order
 from transferbound.data._folder import (
     FilesLeftOut,
     LocalFile,
     check_builder,
     check_name,
     files_left_out,
+    is_csv,
+    is_prepared,
     local_file,
     local_folder,
 )
@@ -35,6 +39,7 @@ _HUB_COMMIT = re.compile(r"hf://datasets/[^@]+@([0-9a-f]{40})/")
 _COMMIT = re.compile(r"^[0-9a-f]{40}$")
 _SHARD = re.compile(r"^(?P<stem>.+)-(?P<index>\d+)-of-(?P<total>\d+)")
 _MAX_SHARDS = 10_000
+_ON_DISK = ("dataset_dict.json", "state.json")  # as ``save_to_disk`` writes them
 _NEEDS = "a bound needs examples"
 _ONLY_CONFIG = "default"  # as ``datasets`` calls it where nobody has named any
 _EMPTY = "corresponds to no data"
@@ -68,8 +73,21 @@ class _Opened:
     left_out: FilesLeftOut | None
 
 
-def open_split(name: str, *, config: str | None, split: str, revision: str | None) -> Source:
+def open_split(
+    name: str,
+    *,
+    config: str | None,
+    split: str,
+    revision: str | None,
+    data_files: Mapping[str, list[str]] | None = None,
+    shuffle_seed: int | None = None,
+) -> Source:
     """The rows of ``split``: a split, or slices of splits as in ``train[:50%]``.
+
+    Args:
+        name, config, split, revision: as for :meth:`transferbound.data.labelled.LabelledData.load`.
+        data_files: files, or patterns of files, of each split.
+        shuffle_seed: the rows of each split are put in the order that it gives, before slices are cut.
 
     Raises:
         DataError: unknown data set, configuration or split; slices that overlap; no rows.
@@ -80,18 +98,29 @@ def open_split(name: str, *, config: str | None, split: str, revision: str | Non
     folder = None if file is not None else local_folder(name)
     if revision is not None and (file or folder) is not None:
         raise DataError(
-            f"revision {revision} was given, but the data set {name} is a local path; leave it out"
+            f"--dataset-revision {revision} was given, but the data set {name} is a local path; leave it out"
+        )
+    files: dict[str, Any] = {} if data_files is None else {"data_files": dict(data_files)}
+    on_disk = folder is not None and any((folder / mark).is_file() for mark in _ON_DISK)
+    if files and (file is not None or on_disk):
+        raise DataError(
+            f"--data-files was given, but the data set {name} is {'a file' if file else 'what save_to_disk wrote'}; "
+            "leave it out, or name a folder"
         )
     if file is not None:
         opened = _from_file(name, file, config, split)
     elif folder is None:
         check_name(name)
-        opened = _from_hub(name, config, revision, split)
-    elif (folder / "dataset_dict.json").is_file() or (folder / "state.json").is_file():
+        opened = _from_hub(name, config, revision, split, files)
+    elif on_disk:
         opened = _Opened(_from_disk(folder, name), None, None, (folder,), None)
     else:
-        opened = _from_folder(name, folder, config, split)
+        opened = _from_folder(name, folder, config, split, files)
     splits = opened.splits
+    if shuffle_seed is not None:
+        splits = {
+            key: table.select(shuffled_order(table.num_rows, shuffle_seed)) for key, table in splits.items()
+        }
     ranges = row_ranges(split, {key: table.num_rows for key, table in splits.items()}, name)
     if all(part.start == part.stop for part in ranges):
         raise DataError(f"the split {split} of the data set {name} is empty; {_NEEDS}")
@@ -118,9 +147,9 @@ def _from_disk(path: Path, name: str) -> Any:
     return loaded if isinstance(loaded, dict) else {str(loaded.split or "train"): loaded}
 
 
-def _from_folder(name: str, folder: Path, config: str | None, split: str) -> _Opened:
+def _from_folder(name: str, folder: Path, config: str | None, split: str, files: dict[str, Any]) -> _Opened:
     try:
-        builder, splits = _load(str(folder), name, folder, config, None, split)
+        builder, splits = _load(str(folder), name, folder, config, None, split, **files)
     except (*_ABSENT, *_UNREADABLE) as error:
         raise _unreadable(name, split, error) from error
     left_out = files_left_out(builder, folder, {key: table.num_rows for key, table in splits.items()})
@@ -131,7 +160,7 @@ def _from_file(name: str, file: LocalFile, config: str | None, split: str) -> _O
     """Its rows are the split train."""
     if config not in (None, _ONLY_CONFIG):
         raise DataError(
-            f"the configuration {config} was named, but the data set {name} is a file; leave it out"
+            f"--dataset-config {config} was given, but the data set {name} is a file; leave it out"
         )
     place = file.path.parent
     files = {"data_files": {"train": [escape(str(file.path))]}, **file.options}
@@ -142,10 +171,15 @@ def _from_file(name: str, file: LocalFile, config: str | None, split: str) -> _O
     return _Opened(splits, _ONLY_CONFIG, None, (place,), None)
 
 
-def _from_hub(name: str, config: str | None, revision: str | None, split: str) -> _Opened:
+def _from_hub(
+    name: str, config: str | None, revision: str | None, split: str, files: dict[str, Any]
+) -> _Opened:
     try:
-        _, splits = _load(name, name, None, config, revision, split)
+        builder, splits = _load(name, name, None, config, revision, split, **files)
         commit = _commit(splits)
+        if commit is None and is_prepared(builder):
+            # Offline, ``datasets`` takes what was prepared of any folder of that name for the data set on the Hub.
+            raise FileNotFoundError(f"what is prepared under the name {name} in the cache is not of the Hub")
         if constants.HF_HUB_OFFLINE:
             # Offline, ``datasets`` takes the latest prepared copy, whatever revision was asked for.
             _check_revision(name, revision, commit)
@@ -156,7 +190,7 @@ def _from_hub(name: str, config: str | None, revision: str | None, split: str) -
                 f"unknown data set {name}: no such local folder, and not on the Hub or in its local cache "
                 f"({_reason(error)})"
             ) from error
-        splits, commit = _load_snapshot(snapshot.resolve(), name, config, split), snapshot.name
+        splits, commit = _load_snapshot(snapshot.resolve(), name, config, split, files), snapshot.name
     except _UNREADABLE as error:
         raise _unreadable(name, split, error) from error
     downloads = (
@@ -186,6 +220,22 @@ def _load(
     **how: Any,
 ) -> tuple[Any, dict[str, Any]]:
     """What reads ``target``, looked at before it reads, and the splits."""
+    builder, splits = _load_once(target, name, folder, config, revision, split, **how)
+    kept = words_kept(splits) if is_csv(builder) else None
+    if kept is None:
+        return builder, splits
+    return _load_once(target, name, folder, config, revision, split, **{**how, **kept})
+
+
+def _load_once(
+    target: str,
+    name: str,
+    folder: Path | None,
+    config: str | None,
+    revision: str | None,
+    split: str,
+    **how: Any,
+) -> tuple[Any, dict[str, Any]]:
     with _quiet():
         builder = datasets.load_dataset_builder(target, config, revision=revision, **how)
         check_builder(builder, name, folder)
@@ -214,7 +264,7 @@ def _cached_snapshot(name: str, revision: str | None) -> Path | None:
         return None
 
 
-def _load_snapshot(folder: Path, name: str, config: str | None, split: str) -> Any:
+def _load_snapshot(folder: Path, name: str, config: str | None, split: str, files: dict[str, Any]) -> Any:
     for file in sorted(folder.rglob("*-of-*")):
         match = _SHARD.match(file.name)
         if match is None:
@@ -229,7 +279,7 @@ def _load_snapshot(folder: Path, name: str, config: str | None, split: str) -> A
                     "download it whole"
                 )
     try:
-        return _load(str(folder), name, folder, config, None, split)[1]
+        return _load(str(folder), name, folder, config, None, split, **files)[1]
     except (*_ABSENT, *_UNREADABLE) as error:
         raise DataError(f"the data set {name} cannot be read from the Hub cache: {_reason(error)}") from error
 

@@ -21,9 +21,18 @@ if TYPE_CHECKING:
     from PIL import Image
 
 
-__all__ = ["Examples"]
+__all__ = ["Examples", "together"]
 
 _BATCH = 1000
+
+
+def together(parts: Sequence[str]) -> str:
+    """The texts of a row of more than two columns, as a prior reads them.
+
+    >>> together(["a title", "a text", "a note"])
+    'a title\\na text\\na note'
+    """
+    return "\n".join(parts)
 
 
 @dataclass(frozen=True)
@@ -37,6 +46,7 @@ class Examples:
         modality: ``image`` or ``text``.
         columns: the columns read: ``{"image" or "text": [...], "label": ..., "group": ...}``.
         files_left_out: files of data in the local folder that are in no split; None where there are none.
+        image_bits: of a grey value in images of more than 8 bits; 8: such images are refused.
     """
 
     name: str
@@ -49,6 +59,7 @@ class Examples:
     files_left_out: FilesLeftOut | None
     _table: Any = field(repr=False)
     _places: tuple[Path, ...] = field(repr=False)
+    image_bits: int = field(default=8, kw_only=True)
 
     @classmethod
     def open(
@@ -97,11 +108,19 @@ class Examples:
         return self.modality == "text" and len(self.columns["text"]) == 2
 
     def texts(self) -> Iterator[tuple[list[str], list[str] | None]]:
-        """Batches of rows in order: the texts and, for pairs, the second texts.
+        """Batches of rows in order: the texts and, for pairs, the second texts. More than two columns are put together.
 
         Raises:
             DataError: a row without text.
         """
+        for columns in self._text_columns():
+            if len(columns) > 2:
+                yield [together(parts) for parts in zip(*columns, strict=True)], None
+            else:
+                yield columns[0], (columns[1] if len(columns) == 2 else None)
+
+    def _text_columns(self) -> Iterator[list[list[str]]]:
+        """Batches of rows in order: the texts of each column."""
         names = self.columns["text"]
         table = self._table.select_columns(names)
         for start in range(0, self.n, _BATCH):
@@ -109,11 +128,15 @@ class Examples:
             for name in names:
                 for offset, value in enumerate(batch[name]):
                     if not isinstance(value, str):
-                        raise DataError(
-                            f"the data set {self.name} has no text in column {name} of row "
-                            f"{start + offset} ({value!r}); drop the row"
-                        )
-            yield batch[names[0]], (batch[names[1]] if len(names) == 2 else None)
+                        raise self._no_text(name, start + offset)
+            yield [batch[name] for name in names]
+
+    def _no_text(self, column: str, row: int) -> DataError:
+        count = self._table.data.column(column).null_count
+        return DataError(
+            f"the data set {self.name} has no text in column {column} of row {row}, nor in {count:,} rows of its "
+            "files; every row needs one: write a text there, or name another column with --text-column"
+        )
 
     def images(self, rows: np.ndarray | None = None) -> Iterator[Image.Image]:
         """Decoded images in order, or those of the row numbers ``rows``.
@@ -124,7 +147,7 @@ class Examples:
         from transferbound.data._images import decode_images
 
         table = self._table if rows is None else self._table.select(rows)
-        return decode_images(table, self.columns["image"][0], self.name, self._places)
+        return decode_images(table, self.columns["image"][0], self.name, self._places, self.image_bits)
 
     @property
     def row_hashes(self) -> np.ndarray:
@@ -137,9 +160,9 @@ class Examples:
         return self._summary[1]
 
     def text_rows(self) -> Iterator[tuple[str, ...]]:
-        """The one or two texts of each row, in order."""
-        for first, second in self.texts():
-            yield from zip(first, second, strict=True) if second is not None else ((t,) for t in first)
+        """The texts of each row, one a column, in order."""
+        for columns in self._text_columns():
+            yield from zip(*columns, strict=True)
 
     @cached_property
     def _summary(self) -> tuple[np.ndarray, bool]:

@@ -13,6 +13,7 @@ import numpy as np
 from PIL import Image
 
 from transferbound.data._images import decode_image, eight_bit_image, read_image_file
+from transferbound.data.examples import together
 from transferbound.errors import DataError
 
 __all__ = ["Inputs", "each_input"]
@@ -28,14 +29,14 @@ def each_input(inputs: Any, modality: str, columns: Sequence[str]) -> Iterator[A
     Args:
         inputs: one row, an iterable of rows, or a ``datasets.Dataset`` that has ``columns``.
         modality: ``image`` or ``text``.
-        columns: by which rows of a table are read, two for pairs of texts.
+        columns: by which rows of a table are read, several for rows of several texts.
 
     Raises:
         DataError: splits or columns in place of rows, or a table without the columns.
     """
     if isinstance(inputs, _TABLES):
         yield from _rows_of_table(inputs, modality, columns)
-    elif _is_one(inputs, modality, len(columns) == 2):
+    elif _is_one(inputs, modality, len(columns)):
         yield inputs
     elif isinstance(inputs, Mapping) or hasattr(inputs, "columns"):
         keys = ", ".join(str(key) for key in getattr(inputs, "columns", inputs))
@@ -49,10 +50,12 @@ def each_input(inputs: Any, modality: str, columns: Sequence[str]) -> Iterator[A
         raise DataError(f"the inputs are of type {type(inputs).__name__}; give one row or a list of rows")
 
 
-def _is_one(inputs: Any, modality: str, pairs: bool) -> bool:
+def _is_one(inputs: Any, modality: str, parts: int) -> bool:
     if modality == "text":
-        one_pair = isinstance(inputs, tuple) and len(inputs) == 2 and all(isinstance(x, str) for x in inputs)
-        return isinstance(inputs, str) or (pairs and one_pair)
+        one_row = (
+            isinstance(inputs, tuple) and len(inputs) == parts and all(isinstance(x, str) for x in inputs)
+        )
+        return isinstance(inputs, str) or (parts > 1 and one_row)
     if isinstance(inputs, np.ndarray):
         return inputs.ndim == 2 or (inputs.ndim == 3 and inputs.shape[2] in _CHANNELS)
     return isinstance(inputs, _ONE_IMAGE)
@@ -83,9 +86,10 @@ class Inputs:
 
     Attributes:
         modality: ``image`` or ``text``.
-        columns: names by which a row that is a mapping is read, two for pairs.
+        columns: names by which a row that is a mapping is read, several for rows of several texts.
         rows: as :func:`each_input` gives them.
         first: the number of the first of them, for errors.
+        image_bits: as for :class:`transferbound.data.examples.Examples`.
     """
 
     modality: str
@@ -93,6 +97,7 @@ class Inputs:
     rows: Sequence[Any]
     first: int = 0
     name: str = "given"
+    image_bits: int = 8
     is_greyscale: bool = False  # grey images in three equal channels are the same to a prior
 
     @property
@@ -113,7 +118,7 @@ class Inputs:
         """
         parts = [self._texts_of(row, self.first + place) for place, row in enumerate(self.rows)]
         second = [row[1] for row in parts] if len(self.columns) == 2 else None
-        yield [row[0] for row in parts], second
+        yield [together(row) if len(row) > 2 else row[0] for row in parts], second
 
     def images(self) -> Iterator[Image.Image]:
         """The images in order, mode ``L`` or ``RGB``.
@@ -144,14 +149,14 @@ class Inputs:
             row = path if content is None else content
         where = f"row {number} of the inputs holds"
         if isinstance(row, str | os.PathLike):
-            return _from_file(os.fspath(row))
+            return _from_file(os.fspath(row), self.image_bits)
         if isinstance(row, bytes):
-            return decode_image(row, where)
+            return decode_image(row, where, self.image_bits)
         if isinstance(row, np.ndarray):
             row = _from_array(row, where)
         if isinstance(row, Image.Image):
             image = row
-            return eight_bit_image(lambda: image, where)
+            return eight_bit_image(lambda: image, where, self.image_bits)
         raise self._refusal(row, number)
 
     def _cell(self, row: Mapping[str, Any], column: str, number: int) -> Any:
@@ -167,9 +172,10 @@ class Inputs:
         if self.modality == "image":
             wanted = "an image: a path, bytes, a PIL image or an array"
         else:
-            wanted = "a text" if len(self.columns) == 1 else f"a pair of texts ({', '.join(self.columns)})"
-        several = isinstance(row, tuple | list)
-        what = f"a {type(row).__name__} of {len(row)}" if several else f"of type {type(row).__name__}"
+            several = "pair of texts" if len(self.columns) == 2 else f"tuple of {len(self.columns)} texts"
+            wanted = "a text" if len(self.columns) == 1 else f"a {several} ({', '.join(self.columns)})"
+        is_tuple = isinstance(row, tuple | list)
+        what = f"a {type(row).__name__} of {len(row)}" if is_tuple else f"of type {type(row).__name__}"
         return DataError(
             f"row {number} of the inputs is {what}; give {wanted}, as the certificate's rows are"
         )
@@ -183,11 +189,11 @@ def _is_unicode(text: str) -> bool:
     return True
 
 
-def _from_file(path: str | bytes) -> Image.Image:
+def _from_file(path: str | bytes, bits: int) -> Image.Image:
     name = os.fsdecode(path)
     if "://" in name:
         raise DataError(f"the image {name[:200]} is an address; give a file")
-    return read_image_file(Path(name).expanduser())
+    return read_image_file(Path(name).expanduser(), bits)
 
 
 def _from_array(array: np.ndarray, where: str) -> Image.Image:

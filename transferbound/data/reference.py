@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from transferbound.data.examples import Examples
+from transferbound.data.examples import Examples, together
 from transferbound.data.labelled import LabelledData
 from transferbound.errors import DataError
 from transferbound.priors.reference import Reference
@@ -93,4 +93,4 @@ def _rows(examples: Examples, count: int) -> Iterator[Any]:
         yield from examples.images(np.arange(count))
         return
     for parts in islice(examples.text_rows(), count):
-        yield parts if len(parts) == 2 else parts[0]
+        yield parts if len(parts) == 2 else together(parts)

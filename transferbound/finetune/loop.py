@@ -18,6 +18,7 @@ from tqdm import tqdm
 from transferbound.data.batches import epoch_batches
 from transferbound.data.encoded import EncodedData
 from transferbound.distributed import is_alone, mean, share, total
+from transferbound.errors import TrainingError
 from transferbound.features import CachedFeatures
 from transferbound.finetune.numbers import round_down_coarsely
 from transferbound.finetune.optimizer import SharedAdam
@@ -113,6 +114,7 @@ class Finetuner:
                 self._maybe_save()
                 if self.step == self.total_steps:
                     break
+        self._check_numbers()
         self._save()
         self.model.check_buffers()
         self.grid.advance(1.0)
@@ -131,6 +133,7 @@ class Finetuner:
 
     def _advance(self, indices: npt.NDArray[np.int64]) -> None:
         done = self.step / self.total_steps if self.total_steps else 0.0
+        self._check_numbers()
         self.grid.advance(done, recount=self.step % _REPORT_EVERY == 0)
         for group, rate in zip(
             self.optimizer.param_groups, self.grid.learning_rates(self.step, done), strict=True
@@ -138,6 +141,8 @@ class Finetuner:
             group["lr"] = rate
         self.optimizer.zero_grad()
         surrogate, loss = self._backward(indices)
+        if not math.isfinite(surrogate):
+            raise self._diverged()
         if self.step > 0:  # no mean is known before
             self.grid.charge(self.mean_loss, self.surrogate)
         self.optimizer.step()
@@ -191,6 +196,21 @@ class Finetuner:
         )
         self.polished = result
         return result.integers
+
+    def _check_numbers(self) -> None:
+        """Raises TrainingError where a coordinate, in units of the grid, is no number."""
+        places = self.model.coordinates.detach() / self.quantizer.log_step.detach().exp()
+        if not bool(torch.isfinite(places).all()):
+            raise self._diverged()
+
+    def _diverged(self) -> TrainingError:
+        """What is kept of the run would only end there again."""
+        if self.state is not None and self.accelerator.is_main_process:
+            self.state.remove()
+        return TrainingError(
+            f"training diverged at step {max(self.step, 1):,}: the loss is no number any more; lower --learning-rate, "
+            f"which is {self.settings.learning_rate:g}"
+        )
 
     # Planning and reporting ------------------------------------------------------------------------
 

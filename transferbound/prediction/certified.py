@@ -80,23 +80,16 @@ def _found(
     """The checkpoint and the reference inputs, where the certificate states others than the default ones."""
     places = replace(places, prior=prior if isinstance(prior, str) else None)
     if folder is not None:
-        places = places.beside(folder)
+        places = places.beside(folder, content)
     places = places.elsewhere(content)
     modality = content["dataset"]["modality"]
     if isinstance(prior, Prior):
         return prior, load_own_reference(content, places.reference, modality, places.dataset)
-    try:
-        checkpoint = load_prior(content["prior"], places.prior)
-    except PriorError as error:
-        if places.prior is not None:
-            raise
-        raise PriorError(
-            f"{error}; name where the certificate's checkpoint is now with prior (--prior)"
-        ) from error
+    checkpoint = load_prior(content["prior"], places.prior)
     try:
         return checkpoint, load_own_reference(content, places.reference, modality, places.dataset)
     except DataError as error:
-        if (places.reference, places.dataset) != (None, None):
+        if (places.reference, places.dataset) != (None, None) or "set_aside" in content["dataset"]:
             raise
         raise DataError(f"{error}; name where the certificate's {_option(content)}") from error
 

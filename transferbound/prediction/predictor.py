@@ -77,6 +77,7 @@ class Predictor:
         self.modality = dataset["modality"]
         self.columns = input_columns(certificate.content)
         self.decoded = decoded
+        self._image_bits = int(dataset.get("image_bits", 8))
         self._module = decoded.module.to(device)
         self._preprocessing = decoded.preprocessing
 
@@ -191,7 +192,7 @@ class Predictor:
         first = 0
         with tqdm(total=total, desc="predicting", unit="row", disable=not progress, leave=False) as bar:
             while some := list(islice(rows, self._piece())):
-                given = Inputs(self.modality, self.columns, some, first)
+                given = Inputs(self.modality, self.columns, some, first, image_bits=self._image_bits)
                 encoded = encode_in_memory(self._preprocessing, given)
                 yield answers_of(self._module, encoded, len(self.class_names), batch_size=batch_size)
                 first += len(some)

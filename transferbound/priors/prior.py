@@ -81,6 +81,7 @@ class Prior:
             self.num_parameters = self._count_parameters()
         else:
             self._head, self.num_parameters = self._find_head()
+        self._reads: dict[int, bool] = {}
 
     @classmethod
     def from_pretrained(cls, name: str, *, revision: str | None = None, task: str = CLASSIFICATION) -> Prior:
@@ -235,6 +236,22 @@ class Prior:
     def folder(self) -> Path:
         """Copies of ``files``, as they were read; they last as long as this object."""
         return self._backend.folder
+
+    def reads_size(self, input_size: int) -> bool:
+        """Whether the network answers for one picture of this side; some are built for a single one."""
+        if input_size not in self._reads:
+            self._reads[input_size] = self._tried_size(input_size)
+        return self._reads[input_size]
+
+    @torch.inference_mode()
+    def _tried_size(self, input_size: int) -> bool:
+        try:
+            module = self.build(2, input_size=input_size)
+            channels = getattr(self.preprocessing(input_size), "channels", 3)
+            answer: torch.Tensor = module(pixel_values=torch.zeros(1, channels, input_size, input_size))
+        except (PriorError, RuntimeError, ValueError, AssertionError, TypeError, IndexError, KeyError):
+            return False
+        return tuple(answer.shape) == (1, 2) and bool(torch.isfinite(answer).all())
 
     def under_name(
         self, name: str, revision: str | None = None, provenance: Provenance | None = None

@@ -18,8 +18,10 @@ from transferbound.errors import TransferboundError
 from transferbound.storage.claims import Claim, claim_file
 
 __all__ = [
+    "LFS_POINTER",
     "MAX_JSON_BYTES",
     "Refusal",
+    "check_no_pointer",
     "new_partial",
     "parse_json",
     "put_in_place",
@@ -36,6 +38,9 @@ __all__ = [
 
 MAX_JSON_BYTES = 2**20
 _MAX_DEPTH = 32
+
+LFS_POINTER = b"version https://git-lfs.github.com/spec/"
+"""How the small file begins that stands for a large one where Git LFS is not set up."""
 
 Refusal = Callable[[str], TransferboundError]
 """From what is wrong with a file to the error that is raised: one of our error classes, or a function that adds what
@@ -127,6 +132,23 @@ def read_limited(path: Path, limit: int, error: Refusal) -> bytes:
     if len(data) > limit:
         raise error(f"{path} is larger than {limit} bytes, the most that is read")
     return data
+
+
+def check_no_pointer(path: Path, error: Refusal) -> None:
+    """Refuses what ``git clone`` leaves in the place of a large file where Git LFS is not set up.
+
+    Raises:
+        TransferboundError: ``error``, with the remedy.
+    """
+    try:
+        with open(path, "rb", opener=_open_at_once) as file:
+            head = file.read(len(LFS_POINTER))
+    except (OSError, ValueError):  # whoever reads it says so
+        return
+    if head == LFS_POINTER:
+        raise error(
+            f"{path} is a Git LFS pointer and not the file itself; run `git lfs pull` there, or download it again"
+        )
 
 
 def _open_at_once(path: str, flags: int) -> int:

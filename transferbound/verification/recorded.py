@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from transferbound.certificate.certificate import Certificate
 from transferbound.certificate.content import Content, PriorContent
 from transferbound.data.examples import Examples
-from transferbound.data.labelled import LabelledData
+from transferbound.data.labelled import DECLARED_BY_NAMES, LabelledData
 from transferbound.data.reading import DataReading
 from transferbound.data.reference import load_reference, reference_set_aside
-from transferbound.errors import ArgumentError, DataError
+from transferbound.errors import ArgumentError, DataError, PriorError
 from transferbound.independence.reference import SearchedReference, searched_reference, set_aside_reference
 from transferbound.priors import Prior
 from transferbound.priors.backends.choose import CLASSIFICATION
@@ -47,10 +48,22 @@ class Places:
     pretraining_data: str | None = None
     reference: str | None = None
 
-    def beside(self, folder: Path) -> Places:
-        """With the checkpoint that lies beside a certificate, unless another place is named."""
+    def beside(self, folder: Path, content: Content) -> Places:
+        """With what lies beside a certificate, unless another place is named: the checkpoint in the folder ``prior``,
+        and what the certificate calls by a relative path that leads nowhere from here."""
         own = folder / PRIOR_BESIDE
-        return replace(self, prior=str(own)) if self.prior is None and own.is_dir() else self
+        if self.prior is None and own.is_dir():
+            return replace(self, prior=str(own)).beside(folder, content)
+        corpus = content["independence"]["checked"]["pretraining_data"]
+        stated = content["decoder"].get("reference", {})
+        names = {
+            "prior": None if content["prior"]["revision"] else content["prior"]["id"],
+            "dataset": None if content["dataset"]["revision"] else content["dataset"]["id"],
+            "pretraining_data": None if corpus is None else corpus["id"],
+            "reference": stated["id"] if "split" in stated else None,
+        }
+        found = {key: _beside(folder, name) for key, name in names.items() if getattr(self, key) is None}
+        return replace(self, **found)
 
     def elsewhere(self, content: Content) -> Places:
         """Without those that are the recorded names.
@@ -80,6 +93,16 @@ class Places:
         )
 
 
+def _beside(folder: Path, name: str | None) -> str | None:
+    """Where a relative path leads from a certificate, if it leads nowhere from here."""
+    try:
+        if not name or Path(name).is_absolute() or name.startswith("~") or Path(name).exists():
+            return None
+        return next((str(place / name) for place in (folder, folder / "..") if (place / name).exists()), None)
+    except (OSError, ValueError):  # a name that no file can have
+        return None
+
+
 @dataclass(frozen=True)
 class RecordedRows:
     """The splits that a certificate names, under the data set's recorded name."""
@@ -101,10 +124,21 @@ def message_problems(certificate: Certificate) -> list[str]:
 
 
 def load_prior(stated: PriorContent, elsewhere: str | None, task: str = CLASSIFICATION) -> Prior:
-    """The checkpoint as it is found, under its own name."""
-    return Prior.from_pretrained(
-        elsewhere or stated["id"], revision=None if elsewhere else stated["revision"], task=task
-    )
+    """The checkpoint as it is found, under its own name.
+
+    Raises:
+        PriorError: it cannot be had; with the option that says where it is.
+    """
+    try:
+        return Prior.from_pretrained(
+            elsewhere or stated["id"], revision=None if elsewhere else stated["revision"], task=task
+        )
+    except PriorError as error:
+        if elsewhere is not None:
+            raise
+        raise PriorError(
+            f"{error}; name where the certificate's checkpoint is now with prior (--prior)"
+        ) from error
 
 
 def load_rows(content: Content, elsewhere: str | None) -> RecordedRows:
@@ -137,7 +171,12 @@ def _load_split(content: Content, elsewhere: str | None, split: str) -> Labelled
     stated = content["dataset"]
     config = stated["config"]
     if elsewhere is None:
-        return _load(content, stated["id"], split, config, stated["revision"])
+        try:
+            return _load(content, stated["id"], split, config, stated["revision"])
+        except DataError as error:
+            raise DataError(
+                f"{error}; name where the certificate's data set is now with dataset (--dataset)"
+            ) from error
     try:
         found = _load(content, elsewhere, split, config, None)
     except DataError:
@@ -149,13 +188,23 @@ def _load_split(content: Content, elsewhere: str | None, split: str) -> Labelled
 
 
 def _load(content: Content, name: str, split: str, config: str | None, revision: str | None) -> LabelledData:
+    """A split read as the certificate says; of the training rows those that were drawn."""
     stated = content["dataset"]
+    draw = stated.get("draw") if split == stated["split"] else None
     reading = DataReading.by_columns(
         stated["columns"],
         split=split,
         config=config,
         revision=revision,
         num_classes=len(stated["class_names"]) if stated["classes_from"] == "user" else None,
+        class_names=json.dumps(stated["class_names"])
+        if stated["classes_from"] in DECLARED_BY_NAMES
+        else None,
+        label_map=json.dumps(stated["label_map"]) if "label_map" in stated else None,
+        data_files=stated.get("data_files"),
+        shuffle_seed=stated.get("shuffle_seed"),
+        max_rows=None if draw is None else draw["units"],
+        image_bits=stated.get("image_bits", 8),
     )
     return LabelledData.load(name, **vars(reading))
 

@@ -72,7 +72,8 @@ def verify(
     problems = message_problems(certificate)
     if problems:
         return Verdict(False, tuple(problems), certificate)
-    places = Places(prior, dataset, pretraining_data, reference).beside(Path(folder)).elsewhere(content)
+    places = Places(prior, dataset, pretraining_data, reference)
+    places = places.beside(Path(folder), content).elsewhere(content)
     if is_language(content):
         return verify_language(Path(folder), certificate, places, batch_size=batch_size, progress=progress)
     checkpoint = load_prior(content["prior"], places.prior)

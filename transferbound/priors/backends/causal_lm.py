@@ -11,7 +11,7 @@ from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_N
 
 from transferbound.errors import PriorError
 from transferbound.priors.backends.document_preprocessing import DocumentPreprocessing, start_of
-from transferbound.priors.backends.tokenizer import most_tokens, read_tokenizer
+from transferbound.priors.backends.tokenizer import most_tokens, position_rows, read_tokenizer
 from transferbound.priors.backends.transformers_backend import TransformersBackend
 from transferbound.priors.backends.transformers_network import TransformersNetwork, read_config
 from transferbound.priors.backends.wrappers import LanguageModel
@@ -58,13 +58,17 @@ class CausalLanguageModel(TransformersBackend):
         super().__init__(checkpoint, network, tensors)
         self._tokenizer = read_tokenizer(checkpoint.folder, name, config)
         self._start = start_of(self._tokenizer, config)
-        self._limit = most_tokens(self._tokenizer, config, checkpoint.folder, name) - len(self._start)
+        most = most_tokens(self._tokenizer, config, self._positions, checkpoint.folder, name)
+        self._limit = most - len(self._start)
         self.input_size = min(DEFAULT_MAX_TOKENS, self._limit)
 
     @property
     def vocabulary(self) -> int:
         """V, the number of tokens that the network tells apart: its embeddings, those without a token included."""
         return int(self._network.config.get_text_config().vocab_size)
+
+    def _loaded(self, module: nn.Module) -> None:
+        self._positions = position_rows(module)
 
     def skeleton(self, num_classes: int, input_size: int) -> nn.Module:
         """A module of the right shapes; there are no classes, and the length of documents does not matter."""

@@ -17,6 +17,7 @@ from transferbound.priors.backends.tokenizer import (
     MAX_TOKENS,
     most_tokens,
     pad_id,
+    position_rows,
     read_tokenizer,
     text_preprocessing,
 )
@@ -42,8 +43,11 @@ class TextBackend(TransformersBackend):
             # Decoders with a classifier look for the last token that is not this one.
             config.pad_token_id = pad_id(self._tokenizer)
         super().__init__(checkpoint, network, tensors)
-        self._most_tokens = most_tokens(self._tokenizer, config, self.folder, self._name)
         self.input_size = min(MAX_TOKENS, self._most_tokens)
+
+    def _loaded(self, module: nn.Module) -> None:
+        rows = position_rows(module)
+        self._most_tokens = most_tokens(self._tokenizer, self._network.config, rows, self.folder, self._name)
 
     def preprocessing(self, input_size: int) -> TextPreprocessing:
         size = input_size or self.input_size

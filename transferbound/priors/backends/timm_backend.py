@@ -19,9 +19,11 @@ from transferbound.priors.backends.wrappers import ImageClassifier
 from transferbound.priors.checkpoint.resolve import Checkpoint
 from transferbound.priors.checkpoint.sizes import check_network
 from transferbound.priors.class_order import own_names
+from transferbound.storage.files import write_json
 
 __all__ = ["TimmBackend"]
 
+_WRAPPER = "timm_model."
 _LEAST_CROP = 0.25  # of the side: before the rest is cut away a picture is so many times as large
 
 
@@ -35,14 +37,19 @@ class TimmBackend(Backend):
     def __init__(self, checkpoint: Checkpoint, tensors: dict[str, torch.Tensor]) -> None:
         self._name = checkpoint.name
         self.folder, self._files = checkpoint.folder, checkpoint.read
-        self._tensors = tensors
+        self._tensors = _unwrapped(tensors)
+        if (
+            checkpoint.config.get("model_args", {}) is None
+        ):  # so transformers' wrapper writes it, and timm fails
+            plain = {key: value for key, value in checkpoint.config.items() if key != "model_args"}
+            write_json(self.folder / "config.json", plain)
         self.architecture = str(checkpoint.config["architecture"])
         if not timm.is_model(self.architecture.split(".", 1)[0]):
             raise PriorError(
                 f"the prior {self._name}: timm {timm.__version__} has no architecture {self.architecture!r}"
             )
         self._states: dict[int, dict[str, torch.Tensor]] = {}
-        check_network(self._empty(), tensors, self._name)
+        check_network(self._empty(), self._tensors, self._name)
         model = self._load({})
         config: Any = model.pretrained_cfg
         self.own_classes = int(getattr(model, "num_classes", 0) or 0)
@@ -161,6 +168,13 @@ class _Geometry:
         for step in self._steps:
             image = step(image)
         return image
+
+
+def _unwrapped(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """As timm names them, where transformers' wrapper has written them."""
+    if not all(name.startswith(_WRAPPER) for name in tensors):
+        return tensors
+    return {name.removeprefix(_WRAPPER): value for name, value in tensors.items()}
 
 
 def _state_of(model: nn.Module) -> dict[str, torch.Tensor]:

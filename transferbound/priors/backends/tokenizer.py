@@ -6,16 +6,20 @@ from pathlib import Path
 from typing import Any
 
 import transformers
+from torch import nn
 
 from transferbound.errors import PriorError
 from transferbound.priors.backends.preprocessing import TextPreprocessing
 from transferbound.priors.backends.quiet import quiet_transformers
 from transferbound.priors.checkpoint.json_files import read_object
 
-__all__ = ["MAX_TOKENS", "most_tokens", "pad_id", "read_tokenizer", "text_preprocessing"]
+__all__ = ["MAX_TOKENS", "most_tokens", "pad_id", "position_rows", "read_tokenizer", "text_preprocessing"]
 
 MAX_TOKENS = 128
 """A row of text is cut to this many tokens unless the user names another input size."""
+_POSITIONS = frozenset(
+    ("position_embeddings", "position_embedding", "embed_positions", "positions_embed", "wpe")
+)
 _VOCABULARY_FILES = (
     "tokenizer.json",
     "vocab.txt",
@@ -63,22 +67,33 @@ def pad_id(tokenizer: Any) -> int:
     return 0 if tokenizer.pad_token_id is None else int(tokenizer.pad_token_id)
 
 
-def most_tokens(tokenizer: Any, config: Any, folder: Path, name: str) -> int:
-    """The longest row that tokenizer, position embeddings and sentence-transformers' file allow.
+def most_tokens(tokenizer: Any, config: Any, positions: list[int], folder: Path, name: str) -> int:
+    """The longest row that tokenizer, ``positions`` (:func:`position_rows`) and sentence-transformers' file allow.
 
     Raises:
         PriorError: ``sentence_bert_config.json`` is no JSON object.
     """
-    limits = [int(min(tokenizer.model_max_length, 1 << 20))]
-    positions = getattr(config, "max_position_embeddings", None)
-    if isinstance(positions, int) and positions > 0:
-        # RoBERTa and its kin start counting positions after the padding index.
-        offset = int(config.pad_token_id or 0) + 1 if "roberta" in config.model_type else 0
-        limits.append(positions - offset)
+    limits = [int(min(tokenizer.model_max_length, 1 << 20)), *positions]
+    declared = getattr(config, "max_position_embeddings", None)
+    if isinstance(declared, int) and declared > 0:
+        limits.append(declared)
     declared = read_object(folder / "sentence_bert_config.json", name).get("max_seq_length")
     if isinstance(declared, int):
         limits.append(declared)
     return min(limits)
+
+
+def position_rows(network: nn.Module) -> list[int]:
+    """How many positions each table of position embeddings of the network has."""
+    found = []
+    for path, module in network.named_modules():
+        if isinstance(module, nn.Embedding) and path.rsplit(".", 1)[-1] in _POSITIONS:
+            # RoBERTa and its kin start counting after the padding index, BART and its kin after a fixed number.
+            first = 0 if module.padding_idx is None else module.padding_idx + 1
+            first = int(getattr(module, "offset", first))
+            if module.num_embeddings - first > 1:
+                found.append(module.num_embeddings - first)
+    return found
 
 
 def text_preprocessing(

@@ -31,10 +31,14 @@ class TransformersBackend(Backend):
         self._name, self.folder, self._files = checkpoint.name, checkpoint.folder, checkpoint.read
         self._network = network
         module, self.unused = network.load(tensors)
+        self._loaded(module)
         self.architecture = type(module).__name__
         self.own_classes = int(network.config.num_labels) if network.head == "own" else 0
         self.own_names = own_names(checkpoint.config.get("id2label"), self.own_classes)
         self._state = {f"network.{key}": value.detach().clone() for key, value in module.state_dict().items()}
+
+    def _loaded(self, module: nn.Module) -> None:
+        """Looks at the network, which is not kept."""
 
     def state(self, input_size: int) -> dict[str, torch.Tensor]:
         return self._state

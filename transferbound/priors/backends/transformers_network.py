@@ -156,8 +156,10 @@ class TransformersNetwork:
             if keys
         ]
         if problems:
+            saved = (self.config.architectures or ["a network that its config does not name"])[0]
             raise PriorError(
-                f"the prior {self.name} does not fit {type(network).__name__}: tensors {'; '.join(problems)}"
+                f"the prior {self.name}, saved as {str(saved)[:80]}, does not fit {type(network).__name__}: tensors "
+                f"{'; '.join(problems)}"
             )
         return tuple(unused)
 
@@ -166,6 +168,6 @@ def _is_backbone(network: nn.Module, key: str) -> bool:
     """Whether a tensor that found no place belongs to the encoder, not to a head or a pooler."""
     prefix = f"{getattr(network, 'base_model_prefix', '')}."
     inner = key.removeprefix(prefix).split(".")
-    if "pooler" in inner:
+    if "pooler" in inner or inner[-1] == "mask_token":  # of masked-image pretraining
         return False
     return key.startswith(prefix) or inner[0] in {name.split(".", 1)[0] for name in network.state_dict()}

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from transferbound.errors import PriorError
 from transferbound.storage.claims import claim_folder
+from transferbound.storage.files import check_no_pointer
 
 __all__ = ["ReadFiles"]
 
@@ -68,6 +69,7 @@ def _bytes(path: Path, inner: str, name: str) -> bytes:
     try:
         if not path.is_file():
             raise PriorError(f"the prior {name}: {inner} is no regular file")
+        check_no_pointer(path, PriorError)
         with path.open("rb") as file:
             data = file.read(_MOST_BYTES + 1)
     except OSError as error:

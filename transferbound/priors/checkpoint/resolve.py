@@ -20,6 +20,7 @@ from huggingface_hub.errors import (
 from transferbound.errors import PriorError
 from transferbound.priors.checkpoint.json_files import read_object
 from transferbound.priors.checkpoint.reading import ReadFiles
+from transferbound.priors.checkpoint.strangers import check_no_adapter, no_config
 from transferbound.priors.checkpoint.weights import weight_files
 
 __all__ = ["Checkpoint", "resolve"]
@@ -103,11 +104,9 @@ def resolve(name: str, revision: str | None = None) -> Checkpoint:
 
 
 def _open(name: str, folder: Path, revision: str | None, files: tuple[Path, ...]) -> Checkpoint:
+    check_no_adapter(folder, name)
     if not (folder / "config.json").is_file():
-        raise PriorError(
-            f"the prior {name} has no config.json in {folder}; a local prior is a folder in Hub layout: "
-            "config.json (timm's, with an architecture, or transformers') beside the weights"
-        )
+        raise no_config(folder, name)
     read = ReadFiles(folder, name)
     config = read_object(read.folder / "config.json", name)
     for remote in ("config.json", "tokenizer_config.json", "preprocessor_config.json"):

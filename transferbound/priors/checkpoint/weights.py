@@ -15,6 +15,7 @@ from safetensors.torch import load_file
 
 from transferbound.errors import PriorError
 from transferbound.priors.checkpoint.json_files import read_object
+from transferbound.storage.files import check_no_pointer
 
 __all__ = ["fingerprint", "read_tensors", "weight_files"]
 
@@ -27,6 +28,7 @@ _SINGLE_FILES = (
     "model.pth",
 )
 _INDEX_FILES = ("model.safetensors.index.json", "pytorch_model.bin.index.json")
+_COMPILED, _PARALLEL = "_orig_mod.", "module."
 _WRAPPERS = ("state_dict_ema", "model_ema", "state_dict", "model")
 
 
@@ -67,7 +69,7 @@ def read_tensors(files: tuple[Path, ...]) -> dict[str, torch.Tensor]:
     """
     tensors: dict[str, torch.Tensor] = {}
     for path in files:
-        for name, value in _read_file(path).items():
+        for name, value in _unprefixed(_read_file(path)).items():
             if name in tensors:
                 raise PriorError(f"{path} holds the tensor {name} a second time")
             tensors[name] = value
@@ -84,7 +86,16 @@ def read_tensors(files: tuple[Path, ...]) -> dict[str, torch.Tensor]:
     return tensors
 
 
+def _unprefixed(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Without what torch.compile and DataParallel put before the names."""
+    found = {name.replace(_COMPILED, ""): value for name, value in tensors.items()}
+    if all(name.startswith(_PARALLEL) for name in found):
+        found = {name.removeprefix(_PARALLEL): value for name, value in found.items()}
+    return found if len(found) == len(tensors) else tensors
+
+
 def _read_file(path: Path) -> dict[str, torch.Tensor]:
+    check_no_pointer(path, PriorError)
     if path.suffix == ".safetensors":
         try:
             return dict(load_file(str(path), device="cpu"))
