@@ -23,6 +23,12 @@ _BY_WORD = (
     "That number is not the package's own; by the word of the writer, which nothing here can check, it was fixed "
     "before the training data was seen, and no other was tried."
 )
+_DISGUISES = {
+    "image": "as it is or enlarged, reduced, compressed, turned by quarters, mirrored, inverted or of another "
+    "contrast; what was cut, shifted or altered otherwise is not looked for",
+    "text": "as it is or in other case, punctuation, accents or letters that look the same, nor, of 8 words or more, "
+    "with words put in, left out or moved; what was put in other words is not looked for",
+}
 _LAST_DIGITS = 1e-12  # 1 - 0.95 is not 0.05
 
 
@@ -54,7 +60,7 @@ def assumptions(
         *found,
         *_names(decoder),
         *_set_aside(data, decoder),
-        *_reference(decoder),
+        *_reference(decoder, data["modality"]),
         _variants(decoder),
         *_overlap(data["overlap"]),
     ]
@@ -115,7 +121,7 @@ def _names(decoder: DecoderContent) -> list[str]:
     ]
 
 
-def _reference(decoder: DecoderContent) -> list[str]:
+def _reference(decoder: DecoderContent, modality: str) -> list[str]:
     """What was found of the training rows among the user's own reference inputs."""
     if "reference" not in decoder or "overlap" not in decoder["reference"]:
         return []
@@ -126,7 +132,7 @@ def _reference(decoder: DecoderContent) -> list[str]:
         "writer were chosen without sight of the training data"
     )
     if overlap["verdict"] == "none found":
-        return [said + "; no training row was found among them."]
+        return [f"{said}; no training row was found among them, {_DISGUISES[modality]}."]
     return ["WARNING: " + said + "; " + "; ".join(one["message"] for one in overlap["findings"]) + "."]
 
 

@@ -9,8 +9,9 @@ against the names of the data set. A name that does not tell which data it is (a
 Content, where the pretraining data is named: exact and near duplicates. A row of text counts as a near
 duplicate where at least 60 % of its word 5-grams stand in the pretraining text: n-gram overlap, as in the
 contamination analyses of Brown et al. 2020 (arXiv 2005.14165) and Chowdhery et al. 2022 (arXiv 2204.02311),
-which finds a sentence inside a document, where a Jaccard similarity does not. An image counts where a 64-bit
-difference hash agrees up to 3 bits and the 32 x 32 grey thumbnails correlate above 0.99.
+which finds a sentence inside a document, where a Jaccard similarity does not; or where one text of its length holds
+its words. An image counts where it is another one in another size, encoding, contrast or orientation, or inverted
+(:mod:`.wordings` and :mod:`.pictures` have the rules).
 
 A data-dependent prior was trained on another part of the same data set, and says so: ``prior_split``. Its card may
 then name the data set; the rows of the two parts are compared instead.
