@@ -237,6 +237,12 @@ def _overlap(overlap: dict[str, int]) -> list[str]:
             f"WARNING: {near:,} of {compared:,} rows that were compared are nearly the same as an earlier one, which "
             "makes independence of rows doubtful."
         )
+    if overlap.get("look_alike_groups"):
+        found.append(
+            f"WARNING: {overlap['look_alike_groups']:,} groups have names that differ from those of others in case, "
+            "blanks, accents or letters that look the same alone. If they are parts of one unit, n is too large "
+            "and the bound does not hold."
+        )
     if overlap.get("contained_rows", 0) > rows // 100:
         found.append(
             f"WARNING: {overlap['contained_rows']:,} of the {rows:,} rows stand word for word inside a longer row: "

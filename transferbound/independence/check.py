@@ -23,7 +23,8 @@ from transferbound.data.examples import Examples
 from transferbound.data.labelled import LabelledData
 from transferbound.errors import DataError, PriorIndependenceError
 from transferbound.independence.duplicates import Rows, few_compared, find_duplicates
-from transferbound.independence.names import Match, compare_names, names_of_data
+from transferbound.independence.letters import as_read, looks_like_another
+from transferbound.independence.names import Match, compare_names, last_part, names_of_data
 from transferbound.independence.prior_split import compare_parts
 from transferbound.independence.record import (
     Checked,
@@ -71,6 +72,9 @@ def check_independence(
     findings = [_name_finding(match, data.name, prior_split is not None) for match in matches]
     if not aliases and prior_split is None:
         findings.append(_nameless(data.name))
+    for what, name in (("checkpoint", prior.name), ("data set", data.name)):
+        if looks_like_another(last_part(name)):
+            findings.append(_disguised(what, last_part(name)))
     part = counts = None
     if prior_split is not None:
         part, found = compare_parts(prior_split, data, REFUSED_FRACTION)
@@ -140,6 +144,15 @@ def _nameless(name: str) -> Finding:
         "severity": "warn",
         "message": f"the name {name!r} does not tell which data this is, so no name on the card was compared with it "
         "(the folder's own name can tell, or pretty_name in a README.md there)",
+    }
+
+
+def _disguised(what: str, name: str) -> Finding:
+    return {
+        "kind": "name",
+        "severity": "warn",
+        "message": f"the name of the {what}, {name!a}, reads {as_read(name, capitals=True)!r} and is another: some "
+        "of its letters look like others",
     }
 
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Sequence
 
 import numpy as np
 
+from transferbound.independence.letters import as_read
 from transferbound.independence.word_runs import gram_hashes, word_hashes
 
 __all__ = ["FEWEST_WORDS", "near_texts", "plain_words"]
@@ -24,9 +24,6 @@ _MOST = 200
 """Texts with one word that are looked at: of words that more texts have, the first."""
 
 _WORD = re.compile(r"\w+")
-_MARKS = re.compile("[\u0300-\u036f]")
-# Cyrillic and Greek small letters that look like Latin ones.
-_LATIN = str.maketrans("аеорсухіјѕһԁԛԝӏαεορυνικτχγω", "aeopcyxijshdqwlaeopuviktxyw")
 
 
 def plain_words(text: str) -> str:
@@ -36,9 +33,7 @@ def plain_words(text: str) -> str:
     >>> plain_words("A  Gооd\u200b, gööd film!")
     'a good good film'
     """
-    text = _MARKS.sub("", unicodedata.normalize("NFKD", text).casefold())
-    text = "".join(c for c in text if c.isascii() or unicodedata.category(c) != "Cf")
-    return " ".join(_WORD.findall(text.translate(_LATIN)))
+    return " ".join(_WORD.findall(as_read(text)))
 
 
 def near_texts(rows: Sequence[str], others: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
