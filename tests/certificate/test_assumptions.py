@@ -13,8 +13,6 @@ from spine_fixtures import QUICK, assigned, image_certificate, world, write_cert
 from transferbound import CertifySettings, LabelledData, Prior, certify, verify
 from transferbound.certificate.assumptions import assumptions
 from transferbound.certificate.certificate import Certificate
-from transferbound.certification.inputs import Inputs
-from transferbound.certification.restate import restate
 from transferbound.errors import ArgumentError
 from transferbound.message import OPEN_LIST
 
@@ -83,17 +81,6 @@ def test_a_list_widened_after_results_is_a_warning_that_cannot_be_taken_away(tmp
     for forged in (decoder, decoder | {"list_written": "before"}, decoder | {"list_written": "later"}):
         write_certificate(tmp_path / "forged", content | {"decoder": forged}, certificate.message)
         assert not verify(tmp_path / "forged").holds
-
-
-def test_a_certificate_that_is_stated_anew_says_no_less(tmp_path: Path) -> None:
-    settings = replace(QUICK, candidate=1, candidates=4, list_written="after")
-    inputs = Inputs.resolve(str(world() / "prior"), str(world() / "bright-squares"))
-    old = certify(inputs.prior, inputs.data, tmp_path / "old", settings, progress=False)
-    again = restate(tmp_path / "old", tmp_path / "again", inputs, progress=False)
-    assert again.content["decoder"] == old.content["decoder"]
-    assert again.content["assumptions"] == old.content["assumptions"]
-    told = restate(tmp_path / "old", tmp_path / "told", inputs, list_written="before", progress=False)
-    assert "list_written" not in told.content["decoder"]
 
 
 # Classes --------------------------------------------------------------------------------------------------

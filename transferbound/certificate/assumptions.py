@@ -32,6 +32,12 @@ _BY_WORD = (
     "That number is not the package's own; by the word of the writer, which nothing here can check, it was fixed "
     "before the training data was seen, and no other was tried."
 )
+_DISGUISES = {
+    "image": "as it is or enlarged, reduced, compressed, turned by quarters, mirrored, inverted or of another "
+    "contrast; what was cut, shifted or altered otherwise is not looked for",
+    "text": "as it is or in other case, punctuation, accents or letters that look the same, nor, of 8 words or more, "
+    "with words put in, left out or moved; what was put in other words is not looked for",
+}
 _LAST_DIGITS = 1e-12  # 1 - 0.95 is not 0.05
 
 
@@ -64,7 +70,7 @@ def assumptions(
         *found,
         *_names(decoder, data),
         *_set_aside(data, decoder),
-        *_reference(decoder),
+        *_reference(decoder, data["modality"]),
         variants(decoder["candidates"], decoder.get("list_written")),
         *overlaps(data["overlap"]),
     ]
@@ -132,7 +138,7 @@ def _names(decoder: DecoderContent, data: DatasetContent) -> list[str]:
     ]
 
 
-def _reference(decoder: DecoderContent) -> list[str]:
+def _reference(decoder: DecoderContent, modality: str) -> list[str]:
     """What was found of the training rows among the user's own reference inputs."""
     if "reference" not in decoder or "overlap" not in decoder["reference"]:
         return []
@@ -143,7 +149,7 @@ def _reference(decoder: DecoderContent) -> list[str]:
         "writer were chosen without sight of the training data"
     )
     if overlap["verdict"] == "none found":
-        return [said + "; no training row was found among them."]
+        return [f"{said}; no training row was found among them, {_DISGUISES[modality]}."]
     return ["WARNING: " + said + "; " + "; ".join(one["message"] for one in overlap["findings"]) + "."]
 
 
@@ -246,6 +252,12 @@ def overlaps(overlap: dict[str, int]) -> list[str]:
         found.append(
             f"WARNING: {near:,} of {compared:,} rows that were compared are nearly the same as an earlier one, which "
             "makes independence of rows doubtful."
+        )
+    if overlap.get("look_alike_groups"):
+        found.append(
+            f"WARNING: {overlap['look_alike_groups']:,} groups have names that differ from those of others in case, "
+            "blanks, accents or letters that look the same alone. If they are parts of one unit, n is too large "
+            "and the bound does not hold."
         )
     if overlap.get("contained_rows", 0) > rows // 100:
         found.append(

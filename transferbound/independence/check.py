@@ -9,8 +9,9 @@ against the names of the data set. A name that does not tell which data it is (a
 Content, where the pretraining data is named: exact and near duplicates. A row of text counts as a near
 duplicate where at least 60 % of its word 5-grams stand in the pretraining text: n-gram overlap, as in the
 contamination analyses of Brown et al. 2020 (arXiv 2005.14165) and Chowdhery et al. 2022 (arXiv 2204.02311),
-which finds a sentence inside a document, where a Jaccard similarity does not. An image counts where a 64-bit
-difference hash agrees up to 3 bits and the 32 x 32 grey thumbnails correlate above 0.99.
+which finds a sentence inside a document, where a Jaccard similarity does not; or where one text of its length holds
+its words. An image counts where it is another one in another size, encoding, contrast or orientation, or inverted
+(:mod:`.wordings` and :mod:`.pictures` have the rules).
 
 A data-dependent prior was trained on another part of the same data set, and says so: ``prior_split``. Its card may
 then name the data set; the rows of the two parts are compared instead.
@@ -23,7 +24,8 @@ from transferbound.data.labelled import LabelledData
 from transferbound.data.sample import Sample
 from transferbound.errors import DataError, PriorIndependenceError
 from transferbound.independence.duplicates import Rows, few_compared, find_duplicates
-from transferbound.independence.names import Match, compare_names, names_of_data
+from transferbound.independence.letters import as_read, looks_like_another
+from transferbound.independence.names import Match, compare_names, last_part, names_of_data
 from transferbound.independence.prior_split import compare_parts
 from transferbound.independence.record import (
     Checked,
@@ -71,6 +73,9 @@ def check_independence(
     findings = [_name_finding(match, data.name, prior_split is not None) for match in matches]
     if not aliases and prior_split is None:
         findings.append(_nameless(data.name))
+    for what, name in (("checkpoint", prior.name), ("data set", data.name)):
+        if looks_like_another(last_part(name)):
+            findings.append(_disguised(what, last_part(name)))
     part = counts = None
     if prior_split is not None:
         assert isinstance(data, LabelledData)
@@ -141,6 +146,15 @@ def _nameless(name: str) -> Finding:
         "severity": "warn",
         "message": f"the name {name!r} does not tell which data this is, so no name on the card was compared with it "
         "(the folder's own name can tell, or pretty_name in a README.md there)",
+    }
+
+
+def _disguised(what: str, name: str) -> Finding:
+    return {
+        "kind": "name",
+        "severity": "warn",
+        "message": f"the name of the {what}, {name!a}, reads {as_read(name, capitals=True)!r} and is another: some "
+        "of its letters look like others",
     }
 
 

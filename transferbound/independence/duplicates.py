@@ -12,14 +12,12 @@ import numpy as np
 from PIL import Image
 
 from transferbound.data.examples import Examples
+from transferbound.independence.pictures import alike
 from transferbound.independence.record import Finding
-from transferbound.independence.word_runs import gram_hashes, word_hashes
+from transferbound.independence.wordings import near_texts, plain_words
 
 __all__ = ["Duplicates", "Rows", "few_compared", "find_duplicates", "repeated_images", "repeated_texts"]
 
-_GRAM = 5
-_SHARE = 0.6
-_FEWEST_WORDS = 8
 _THUMBNAIL = 32
 _CORRELATION = 0.99
 _BANDS = 4  # of 16 bits each: two hashes that differ in at most 3 bits agree in one band
@@ -57,7 +55,8 @@ class Duplicates:
 
     Attributes:
         exact: bool [n], with the same pixels or the same words: case, punctuation and the form of letters aside.
-        near: bool [n]; among texts only those of 8 words or more are compared: shorter ones recur by chance.
+        near: bool [n], in disguise, as :mod:`.pictures` and :mod:`.wordings` find it. Among texts only those of 8 words
+            or more are compared: shorter ones recur by chance.
         short: bool [n], texts that were compared exactly alone.
     """
 
@@ -82,11 +81,11 @@ def find_duplicates(corpus: Rows, data: Examples) -> Duplicates:
     known = np.unique(corpus.row_hashes.view("V32").ravel())
     exact = np.isin(data.row_hashes.view("V32").ravel(), known)
     if data.modality == "image":
-        return Duplicates(exact, _near_images(corpus, data), np.zeros(data.n, dtype=bool))
-    mine, theirs = _texts(data), _texts(corpus)
+        return Duplicates(exact, alike(data.images(), corpus.images()), np.zeros(data.n, dtype=bool))
+    mine, theirs = ([plain_words(" ".join(parts)) for parts in rows.text_rows()] for rows in (data, corpus))
     words = set(theirs) - {""}
     exact |= np.fromiter((text in words for text in mine), dtype=bool, count=data.n)
-    near, long_enough = _near_texts(mine, theirs)
+    near, long_enough = near_texts(mine, theirs)
     return Duplicates(exact, near, ~long_enough)
 
 
@@ -104,7 +103,7 @@ def few_compared(duplicates: Duplicates, where: str) -> list[Finding]:
 
 def repeated_texts(data: Examples) -> int:
     """How many rows have the words of an earlier row: case, punctuation and the form of letters aside."""
-    texts = [text for text in _texts(data) if text]
+    texts = [text for parts in data.text_rows() if (text := _normalized(" ".join(parts)))]
     return len(texts) - len(set(texts))
 
 
@@ -133,47 +132,13 @@ def _resembles(
     return len(bucket) > 0 and bool((vectors[bucket] @ vector > _CORRELATION).any())
 
 
-def _texts(examples: Rows) -> list[str]:
-    return [_normalized(" ".join(parts)) for parts in examples.text_rows()]
-
-
-def _near_texts(rows: list[str], other: list[str]) -> tuple[np.ndarray, np.ndarray]:
-    """bool [n] near, bool [n] long enough to be compared."""
-    codes, offsets = word_hashes(rows)
-    grams, starts = gram_hashes(codes, offsets, _GRAM)
-    seen, _ = gram_hashes(*word_hashes(other), _GRAM)
-    hit = np.isin(grams, np.unique(seen))
-    row_of = np.searchsorted(offsets, starts, side="right") - 1
-    total = np.bincount(row_of, minlength=len(rows))
-    shared = np.bincount(row_of, weights=hit, minlength=len(rows))
-    long_enough = np.diff(offsets) >= _FEWEST_WORDS
-    return long_enough & (shared >= _SHARE * np.maximum(total, 1)), long_enough
-
-
 def _normalized(text: str) -> str:
     return " ".join(_WORD.findall(unicodedata.normalize("NFKC", text).casefold()))
 
 
-def _near_images(corpus: Rows, data: Examples) -> np.ndarray:
-    mine, my_hashes = _thumbnails(data)
-    theirs, their_hashes = _thumbnails(corpus)
-    near = np.zeros(data.n, dtype=bool)
-    for band in range(_BANDS):
-        my_keys = (my_hashes >> np.uint64(16 * band)) & np.uint64(0xFFFF)
-        their_keys = (their_hashes >> np.uint64(16 * band)) & np.uint64(0xFFFF)
-        order = np.argsort(their_keys, kind="stable")
-        low = np.searchsorted(their_keys[order], my_keys, side="left")
-        high = np.searchsorted(their_keys[order], my_keys, side="right")
-        for row in np.flatnonzero((high > low) & ~near):
-            near[row] = _resembles(
-                theirs, their_hashes, order[low[row] : high[row]], mine[row], my_hashes[row]
-            )
-    return near
-
-
-def _thumbnails(examples: Rows, rows: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
-    """Float32 [n, 1024] grey thumbnails of mean 0 and norm 1, and uint64 [n] difference hashes; of all rows or some."""
-    n = examples.n if rows is None else len(rows)
+def _thumbnails(examples: Rows, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Float32 [n, 1024] grey thumbnails of mean 0 and norm 1, and uint64 [n] difference hashes."""
+    n = len(rows)
     vectors = np.zeros((n, _THUMBNAIL**2), dtype=np.float32)
     hashes = np.zeros(n, dtype=np.uint64)
     weights = np.uint64(1) << np.arange(64, dtype=np.uint64)

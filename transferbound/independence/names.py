@@ -9,7 +9,9 @@ from pathlib import Path
 
 from huggingface_hub import metadata_load
 
-__all__ = ["Match", "canonical_names", "compare_names", "names_of_data"]
+from transferbound.independence.letters import as_read
+
+__all__ = ["Match", "canonical_names", "compare_names", "last_part", "names_of_data"]
 
 # Each line is one data set: its canonical name, then other spellings, compressed to letters and digits.
 _ALIASES = {
@@ -116,7 +118,7 @@ class Match:
 
 def names_of_data(name: str, config: str | None) -> set[str]:
     """Canonical names of a data set from its id, folder or file, configuration, and card title."""
-    last = _last_part(name)
+    last = last_part(name)
     texts = [last]
     path = Path(name).expanduser()
     if path.suffix.lower() in _ROW_FILES:  # of train.csv the folder tells more
@@ -151,7 +153,7 @@ def _card_names(path: Path) -> list[str]:
 
 def canonical_names(text: str) -> set[str]:
     """Known data sets named in a free string, the longest spelling first: ``fashion-mnist`` is not MNIST."""
-    words = re.findall(r"[a-z]+|[0-9]+", text.lower())
+    words = re.findall(r"[a-z]+|[0-9]+", as_read(text, capitals=True))
     found: set[str] = set()
     start = 0
     while start < len(words):
@@ -177,9 +179,9 @@ def compare_names(declared: dict[str, list[str]], aliases: set[str]) -> list[Mat
 
 
 def _match(where: str, value: str, aliases: set[str]) -> Iterator[Match]:
-    text = _last_part(value) if where in ("id", "base_model", "name_or_path") else value
+    text = last_part(value) if where in ("id", "base_model", "name_or_path") else value
     named = canonical_names(text)
-    if aliases & (named | {_compress(text), _compress(_last_part(text))}):
+    if aliases & (named | {_compress(text), _compress(last_part(text))}):
         # A title is free text, and MTEB lists what a model was evaluated on, not trained on.
         soft = where == "title" or (where == "model-index" and "mteb" in value.lower())
         yield Match(where, value, _SAME, "warn" if soft else "refuse")
@@ -196,14 +198,15 @@ def _match(where: str, value: str, aliases: set[str]) -> Iterator[Match]:
 
 def _names_unknown(text: str, aliases: set[str]) -> bool:
     """A data set outside the list: its whole name, as a run of words of the text."""
-    words = [word for word in re.split(r"[^a-z0-9]+", text.lower()) if word]
+    words = [word for word in re.split(r"[^a-z0-9]+", as_read(text, capitals=True)) if word]
     runs = {"".join(words[i:j]) for i in range(len(words)) for j in range(i + 1, min(i + 7, len(words) + 1))}
     return bool({alias for alias in aliases if alias not in _CANONICAL} & runs)
 
 
-def _last_part(name: str) -> str:
+def last_part(name: str) -> str:
+    """Of an id or a path what names the thing itself."""
     return re.split(r"[/:\\]", name.rstrip("/\\"))[-1]
 
 
 def _compress(text: str) -> str:
-    return re.sub(r"[^a-z0-9]", "", text.lower())
+    return re.sub(r"[^a-z0-9]", "", as_read(text, capitals=True))

@@ -6,6 +6,7 @@ import numpy as np
 
 from transferbound.data.sample import Sample
 from transferbound.independence.duplicates import repeated_images, repeated_texts
+from transferbound.independence.letters import as_read
 from transferbound.independence.word_runs import contained_rows
 
 __all__ = ["dependent_rows"]
@@ -21,6 +22,8 @@ def dependent_rows(data: Sample) -> dict[str, int]:
     ``standalone_rows``: distinct rows that no other row contains. The last two are for text only.
     ``near_duplicate_rows``: of ``near_rows_compared`` rows, those that nearly equal one before them: the same words but
     for case and punctuation (all rows), or the same picture but for some pixels (at most 5,000 rows, at random).
+    ``look_alike_groups``, where there are any: groups whose names differ from others' in case, blanks, accents
+    or look-alike letters alone.
 
     Raises:
         DataError: a row cannot be read.
@@ -37,4 +40,10 @@ def dependent_rows(data: Sample) -> dict[str, int]:
         found["contained_rows"] = int(contained.sum())
         found["standalone_rows"] = int((~contained[first]).sum())
         found |= {"near_rows_compared": data.n, "near_duplicate_rows": repeated_texts(data)}
-    return found
+    alike = len(data.group_values) - len({_plain(value) for value in data.group_values})
+    return found | ({"look_alike_groups": alike} if alike else {})
+
+
+def _plain(group: object) -> object:
+    """A group's name as it is read."""
+    return " ".join(as_read(group).split()) if isinstance(group, str) else group

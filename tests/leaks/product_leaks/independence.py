@@ -6,6 +6,7 @@ __all__ = ["INDEPENDENCE"]
 
 _CHECK = "transferbound/independence/check.py"
 _PARTS = "transferbound/independence/prior_split.py"
+_WORDINGS = "transferbound/independence/wordings.py"
 _DUPLICATES = "transferbound/independence/duplicates.py"
 
 INDEPENDENCE = (
@@ -56,12 +57,60 @@ INDEPENDENCE = (
     Control(
         name="no-text-is-a-near-duplicate",
         trap="14: a search of the pretraining texts that finds nothing but whole rows",
-        file=_DUPLICATES,
+        file=_WORDINGS,
         old="_SHARE = 0.6",
         new="_SHARE = 2.0",
         tests=tests_in(
             "independence/test_independence.py", "test_sentences_inside_pretraining_documents_are_found"
         ),
+    ),
+    Control(
+        name="words-put-in-hide-a-copy",
+        trap="14: a word put in after every few others hides a text among the reference inputs",
+        file=_WORDINGS,
+        old="_HELD = 0.85",
+        new="_HELD = 9.0",
+        tests=tests_in("independence/test_disguises.py", "test_texts_in_disguise[words put in]"),
+    ),
+    Control(
+        name="look-alike-letters-hide-a-copy",
+        trap="14: a text in letters of another alphabet that look the same is not found",
+        file="transferbound/independence/letters.py",
+        old=".translate(_SMALL)",
+        new="",
+        tests=tests_in("independence/test_disguises.py", "test_texts_in_disguise[other letters]"),
+    ),
+    Control(
+        name="look-alike-letters-hide-a-name",
+        trap="9: a data set whose name has a Cyrillic letter is compared with nothing",
+        file="transferbound/independence/names.py",
+        old='re.findall(r"[a-z]+|[0-9]+", as_read(text, capitals=True))',
+        new='re.findall(r"[a-z]+|[0-9]+", text.lower())',
+        tests=tests_in("independence/test_look_alikes.py", "test_a_name_in_other_letters_hides_nothing"),
+    ),
+    Control(
+        name="look-alike-groups-are-units",
+        trap="8: one unit is split into groups whose names look the same, and nothing is said",
+        file="transferbound/independence/rows.py",
+        old='" ".join(as_read(group).split()) if isinstance(group, str) else group',
+        new="group",
+        tests=tests_in("independence/test_look_alikes.py", "test_groups_that_look_the_same_are_a_warning"),
+    ),
+    Control(
+        name="a-mirror-hides-a-copy",
+        trap="14: mirrored or turned training pictures serve as reference inputs",
+        file="transferbound/independence/pictures.py",
+        old="for laid in (theirs, theirs[:, :, ::-1]):",
+        new="for laid in (theirs,):",
+        tests=tests_in("independence/test_disguises.py", "test_pictures_in_disguise[mirrored]"),
+    ),
+    Control(
+        name="an-inversion-hides-a-copy",
+        trap="14: inverted training pictures serve as reference inputs",
+        file="transferbound/independence/pictures.py",
+        old='most = np.maximum(most, np.abs(np.einsum("nij,nij->n", mine, there)))',
+        new='most = np.maximum(most, np.einsum("nij,nij->n", mine, there))',
+        tests=tests_in("independence/test_disguises.py", "test_pictures_in_disguise[inverted]"),
     ),
     Control(
         name="short-texts-are-not-compared",
