@@ -19,7 +19,10 @@ if TYPE_CHECKING:
     from transferbound import bounds
     from transferbound.certificate.certificate import Certificate
     from transferbound.certification.certify import certify
+    from transferbound.certification.certify_language import certify_language
+    from transferbound.certification.language_settings import LanguageSettings
     from transferbound.certification.settings import CertifySettings
+    from transferbound.data.documents import Documents
     from transferbound.data.labelled import LabelledData
     from transferbound.finetune import FinetuneSettings
     from transferbound.prediction.predictor import Prediction, Predictor
@@ -34,8 +37,10 @@ wait_passively()  # before torch is loaded
 __all__ = [
     "Certificate",
     "CertifySettings",
+    "Documents",
     "FinetuneSettings",
     "LabelledData",
+    "LanguageSettings",
     "Prediction",
     "Predictor",
     "Prior",
@@ -46,14 +51,17 @@ __all__ = [
     "__version__",
     "bounds",
     "certify",
+    "certify_language",
     "verify",
 ]
 
 _HOMES = {
     "Certificate": "certificate.certificate",
     "CertifySettings": "certification.settings",
+    "Documents": "data.documents",
     "FinetuneSettings": "finetune.settings",
     "LabelledData": "data.labelled",
+    "LanguageSettings": "certification.language_settings",
     "Prediction": "prediction.predictor",
     "Predictor": "prediction.predictor",
     "Prior": "priors.prior",
@@ -63,6 +71,7 @@ _HOMES = {
     "Verdict": "verification.verdict",
     "bounds": "bounds",
     "certify": "certification.certify",
+    "certify_language": "certification.certify_language",
     "verify": "verification.verify",
 }
 __getattr__ = on_first_use(__name__, _HOMES)

@@ -124,7 +124,7 @@ def decode_language_predictor(
     stages = []
     for stage in message.stages:
         if stage.prompt:
-            decoded = _prompted(prior, stage, preprocessing.vocabulary)
+            decoded = _prompted(prior, stage, preprocessing)
         else:
             decoded = decode_stage(prior, before, stage, candidates)
         before = copy.deepcopy(decoded.module)  # what is decoded stays as it is
@@ -132,12 +132,16 @@ def decode_language_predictor(
     return DecodedLanguagePredictor(message, tuple(stages), preprocessing)
 
 
-def _prompted(prior: Prior, stage: Stage, vocabulary: int) -> DecodedStage:
-    if max(stage.prompt) >= vocabulary:
+def _prompted(prior: Prior, stage: Stage, preprocessing: DocumentPreprocessing) -> DecodedStage:
+    if max(stage.prompt) >= preprocessing.vocabulary:
         raise MessageError(
             f"the prompt names the token {max(stage.prompt)}, which the prior {prior.name} lacks"
         )
     length = len(stage.prompt)
+    try:
+        prior.preprocessing(preprocessing.input_size + length)
+    except PriorError as error:
+        raise MessageError(f"the prompt of {length} tokens leaves no room for documents: {error}") from error
     costs = (
         _mix_cost(stage),
         Cost("prompt_length", length, prompt_length_bits(length), "Elias gamma"),

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, cast
 
 import numpy as np
+import numpy.typing as npt
 
 from transferbound.bounds import Level, held_out_size, mean_upper_bound, occam_betting, occam_excess
 from transferbound.bounds.confidence import failure_probability
@@ -139,7 +140,7 @@ def make_language_statement(
         "dataset": dataset,
         "decoder": decoder,
         "message": _message(message, predictor),
-        "comparison": _comparison(risk, losses, scored, bounds.risk, predictor, delta),
+        "comparison": _comparison(risk, losses, scored, data, bounds.risk, predictor, delta),
         "evaluation": {"test": None if test is None else _test(prior, predictor, test, min_tokens, how)},
         "independence": independence,
         "assumptions": language_assumptions(dataset, decoder, independence, float(confidence), prior.name),
@@ -243,6 +244,7 @@ def _comparison(
     risk: BitsPerToken,
     losses: Floats,
     scored: Scored,
+    data: Documents,
     bound: float,
     predictor: DecodedLanguagePredictor,
     delta: float,
@@ -255,7 +257,7 @@ def _comparison(
         "train_bits_per_byte": total / encoded.text_bytes,
         "train_bits_per_document": total / encoded.n,
         "perplexity_bound": 2.0 ** (bound + SLACK),
-        "holdout_tenth": _held_out(risk, losses, sum(mixes), delta),
+        "holdout_tenth": _held_out(risk, losses, _by_content(data, encoded), sum(mixes), delta),
         "next_token": {
             "train_error": float(wrong.mean()),
             "prior_train_error": float(wrong_before.mean()),
@@ -264,10 +266,23 @@ def _comparison(
     }
 
 
-def _held_out(risk: BitsPerToken, losses: Floats, mix: int, delta: float) -> HeldOutTenthContent:
-    """What every tenth unit, held out, would certify if its losses were those in training."""
+def _by_content(data: Documents, encoded: EncodedDocuments) -> npt.NDArray[np.int64]:
+    """The units by what they hold: an order that does not follow that of the rows."""
+    hashes = [row.tobytes() for row in data.row_hashes[encoded.rows]]
+    if encoded.groups is not None:
+        units: list[list[bytes]] = [[] for _ in range(int(encoded.groups.max()) + 1)]
+        for row, group in zip(hashes, encoded.groups, strict=True):
+            units[group].append(row)
+        hashes = [hashlib.sha256(b"".join(sorted(unit))).digest() for unit in units]
+    return np.array(sorted(range(len(hashes)), key=hashes.__getitem__), dtype=np.int64)
+
+
+def _held_out(
+    risk: BitsPerToken, losses: Floats, order: npt.NDArray[np.int64], mix: int, delta: float
+) -> HeldOutTenthContent:
+    """What every tenth unit in ``order``, held out, would certify if its losses were those in training."""
     size = held_out_size(_HELD_OUT_SHARE, risk.units.n)
-    some = np.linspace(0, risk.units.n - 1, size).astype(np.int64)
+    some = order[np.linspace(0, risk.units.n - 1, size).astype(np.int64)]
     units, prior = risk.units.losses(losses)[some], risk.units.losses(risk.prior_losses)[some]
     excess_top, prior_top = mix / risk.least, risk.largest_prior_loss
     top = prior_top + excess_top

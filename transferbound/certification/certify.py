@@ -8,14 +8,19 @@ import time
 from transferbound.certificate.certificate import Certificate
 from transferbound.certificate.content import Content
 from transferbound.certificate.statement import make_statement
+from transferbound.certification.certify_language import certify_language
 from transferbound.certification.inputs import Inputs
+from transferbound.certification.language_settings import LanguageSettings
 from transferbound.certification.settings import CertifySettings, default_set_aside
 from transferbound.certification.training import Run, train
 from transferbound.certification.writing import checked_out, versions, write_certificate
+from transferbound.data.documents import Documents
 from transferbound.data.examples import Examples
 from transferbound.data.labelled import LabelledData
 from transferbound.distributed import accelerator_for
+from transferbound.errors import ArgumentError
 from transferbound.priors import Prior
+from transferbound.priors.backends.choose import CLASSIFICATION, TEXT_GENERATION
 from transferbound.priors.reference import Reference
 
 __all__ = ["certify", "certify_inputs"]
@@ -23,11 +28,12 @@ __all__ = ["certify", "certify_inputs"]
 
 def certify(
     prior: Prior | str,
-    data: LabelledData | str,
+    data: LabelledData | Documents | str,
     out: str | os.PathLike[str] | None = None,
     settings: CertifySettings | None = None,
     *,
-    test: LabelledData | None = None,
+    language: LanguageSettings | None = None,
+    test: LabelledData | Documents | None = None,
     pretraining: str | Examples | None = None,
     prior_split: LabelledData | str | None = None,
     reference: Reference | str | None = None,
@@ -37,12 +43,16 @@ def certify(
 ) -> Certificate:
     """Finetunes ``prior`` on ``data`` and bounds its error on new data.
 
+    A prior that was opened for text generation is finetuned on documents, and its bits per token are bounded:
+    :func:`transferbound.certification.certify_language.certify_language`.
+
     Args:
         prior: a checkpoint, or its name.
-        data: the training examples, or the data set's name.
+        data: the training examples, or the data set's name; documents for a language model.
         out: folder for the certificate; it must not exist. While the run lasts its state is kept in
             ``OUT.partial``, and the same call goes on from there. None: nothing is written.
         settings: see :class:`CertifySettings`.
+        language: which documents, and what of them, where the prior is a language model.
         test: examples for reporting only.
         pretraining: name of data that the checkpoint was trained on, or its rows, to be searched for training rows.
         prior_split: the part of the same data set that the checkpoint was trained on: a data-dependent prior, and
@@ -59,8 +69,25 @@ def certify(
     started = time.monotonic()
     settings = settings or CertifySettings()
     checked_out(out, settings)  # before anything is loaded
-    prior = Prior.from_pretrained(prior) if isinstance(prior, str) else prior
-    data = LabelledData.load(data, modality=prior.modality) if isinstance(data, str) else data
+    prior = _opened(prior, data)
+    if prior.task == TEXT_GENERATION:
+        if prior_split is not None or reference is not None:
+            what = "a prior split" if prior_split is not None else "reference inputs"
+            raise ArgumentError(f"{what} is given, which says nothing of a language model; leave it out")
+        return certify_language(
+            prior,
+            _documents(data, "data"),
+            out,
+            settings,
+            language,
+            test=None if test is None else _documents(test, "test"),
+            pretraining=pretraining,
+            allow_dependence=allow_dependence,
+            progress=progress,
+        )
+    if language is not None:
+        raise ArgumentError("settings of language models are given, and the prior was opened as a classifier")
+    data, test = _labelled(data, "data", prior.modality), None if test is None else _labelled(test, "test", prior.modality)
     inputs = Inputs.resolve(
         prior,
         data.setting_aside(default_set_aside(settings, data, reference)),
@@ -72,6 +99,33 @@ def certify(
         allow_dependence=allow_dependence,
     )
     return certify_inputs(inputs, out, settings, progress=progress, started=started)
+
+
+def _opened(prior: Prior | str, data: LabelledData | Documents | str) -> Prior:
+    """By its name it is opened as what the data calls for: a language model for documents."""
+    if not isinstance(prior, str):
+        return prior
+    return Prior.from_pretrained(
+        prior, task=TEXT_GENERATION if isinstance(data, Documents) else CLASSIFICATION
+    )
+
+
+def _documents(data: LabelledData | Documents | str, what: str) -> Documents:
+    if isinstance(data, str):
+        return Documents.load(data)
+    if not isinstance(data, Documents):
+        raise ArgumentError(f"{what} is labelled examples, and a language model reads Documents")
+    return data
+
+
+def _labelled(data: LabelledData | Documents | str, what: str, modality: str) -> LabelledData:
+    if isinstance(data, str):
+        return LabelledData.load(data, modality=modality)
+    if not isinstance(data, LabelledData):
+        raise ArgumentError(
+            f"{what} is documents without labels; open the prior with task={TEXT_GENERATION!r}, or give LabelledData"
+        )
+    return data
 
 
 def certify_inputs(

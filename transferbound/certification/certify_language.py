@@ -25,13 +25,14 @@ from transferbound.data.documents import Documents
 from transferbound.data.encoded_documents import encode_documents
 from transferbound.data.examples import Examples
 from transferbound.distributed import accelerator_for
-from transferbound.errors import ArgumentError, DataError
+from transferbound.errors import ArgumentError, DataError, PriorError
 from transferbound.finetune.prompt import search_prompt
 from transferbound.independence.check import check_independence
 from transferbound.language_predictor import decode_stage, prompt_bits
 from transferbound.message.generation import (
     MIX_BITS,
     MIXES,
+    MOST_PROMPT_TOKENS,
     MOST_STAGES,
     GenerationMessage,
     Stage,
@@ -99,6 +100,8 @@ def certify_language(
     independence = check_independence(prior, data, pretraining, override=known)
     preprocessing = prior.preprocessing(language.max_tokens)
     assert isinstance(preprocessing, DocumentPreprocessing)
+    if kind == PROMPT or PROMPT in (language.stage or ()):
+        _check_room(prior, preprocessing)
     encoded = encode_documents(preprocessing, data, min_tokens=language.min_tokens, progress=progress)
     accelerator = accelerator_for(settings.finetune.mixed_precision)
     how: dict[str, Any] = {"accelerator": accelerator, "progress": progress}
@@ -184,6 +187,18 @@ def _drawn(data: Documents, language: LanguageSettings, target: Path | None) -> 
 
 def _partial(target: Path) -> Path:
     return target.with_name(target.name + ".partial")
+
+
+def _check_room(prior: Prior, preprocessing: DocumentPreprocessing) -> None:
+    """Room for the longest prompt before a document. Raises ArgumentError."""
+    size = preprocessing.input_size
+    try:
+        prior.preprocessing(size + MOST_PROMPT_TOKENS)
+    except PriorError as error:
+        raise ArgumentError(
+            f"max-tokens is {size}, and a prompt takes up to {MOST_PROMPT_TOKENS} tokens more than the prior "
+            f"{prior.name} can read; lower --max-tokens, or name another kind"
+        ) from error
 
 
 class _Chain:

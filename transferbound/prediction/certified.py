@@ -7,6 +7,7 @@ from pathlib import Path
 
 from transferbound.certificate.certificate import Certificate
 from transferbound.certificate.content import Content
+from transferbound.certificate.language_content import is_language
 from transferbound.errors import CertificateError, DataError, MessageError, PriorError
 from transferbound.predictor import DecodedPredictor, decode_predictor
 from transferbound.priors import Prior
@@ -38,7 +39,7 @@ def certified_predictor(
         MessageError: the message is another, or does not decode.
         PriorError: the checkpoint cannot be had, or is another.
         DataError: the reference inputs cannot be had, or are others.
-        CertificateError: what the certificate states of its decoder is not what the message says.
+        CertificateError: it is about a language model; or what it states of its decoder is not what the message says.
         ArgumentError: reference inputs are named, and the certificate states none.
     """
     return decoded_with_prior(certificate, folder, prior, reference, dataset)[2]
@@ -53,6 +54,11 @@ def decoded_with_prior(
 ) -> tuple[Prior, Reference | None, DecodedPredictor]:
     """:func:`certified_predictor`, with the checkpoint and the reference inputs that it was decoded against."""
     content = certificate.content
+    if is_language(content):
+        raise CertificateError(
+            "the certificate is about a language model, which names no class: there is no label to predict. "
+            "`transferbound verify` scores its documents anew"
+        )
     problems = message_problems(certificate)
     if problems:
         raise MessageError(f"{problems[0]}: offset.bin is not this certificate's; get both files again")

@@ -136,13 +136,8 @@ def try_documents(module: LanguageModel, data: EncodedDocuments) -> None:
         _gap(alone, among),
         "moves with the documents beside it in a batch: a bound is about documents that come alone",
     )
-    later = {name: value.clone() for name, value in batch.items()}
-    cut = alone.shape[1] // 2
-    changed = later["input_ids"][:, later["input_ids"].shape[1] - alone.shape[1] + cut :]
-    changed.copy_((changed.flip(1) + 1) % int(batch["input_ids"].max() + 1))
-    before, after = (exact.scored(**one)[1][:, : cut + 1] for one in (batch, later))
     _refuse(
-        _gap(before, after),
+        _moved_by_later(exact, {name: value[:1] for name, value in batch.items()}, length),
         "moves with itself or the tokens behind: it is no causal language model, and its numbers are no probabilities",
     )
     counted = module(**data.batch(some, next(module.parameters()).device)).to(alone)
@@ -152,6 +147,19 @@ def try_documents(module: LanguageModel, data: EncodedDocuments) -> None:
             f"{type(module.network).__name__} in float32 is off by {off:.2g} bits per token from float64, too much for "
             f"a statement to {SLACK:g} bits; choose another checkpoint"
         )
+
+
+def _moved_by_later(exact: LanguageModel, document: dict[str, torch.Tensor], length: int) -> float:
+    """How much the logits of tokens move with those tokens and the ones behind them: at some places of one document."""
+    cuts = sorted({0, 1, length // 4, length // 2, 3 * length // 4, length - 1} & set(range(length)))
+    changed = {name: value.repeat(len(cuts), 1) for name, value in document.items()}
+    ids, mask = changed["input_ids"], changed["attention_mask"]
+    before = exact.scored(**document)[1][0]
+    for row, cut in zip(ids, cuts, strict=True):
+        tail = row[len(row) - length + cut :]
+        tail.copy_((tail + 1) % before.shape[1])  # every one of them
+    after = (exact.scored(ids[place : place + 1], mask[:1])[1][0] for place in range(len(cuts)))  # each alone
+    return max(_gap(before[: cut + 1], logits[: cut + 1]) for cut, logits in zip(cuts, after, strict=True))
 
 
 def _gap(one: torch.Tensor, other: torch.Tensor) -> float:

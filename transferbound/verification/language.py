@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from transferbound.certificate.certificate import Certificate
-from transferbound.certificate.language_content import LanguageContent, language_content
+from transferbound.certificate.language_content import LanguageContent, LanguageStatement, language_content
 from transferbound.certificate.language_statement import TOP_SLACK, make_language_statement
 from transferbound.data.documents import Documents
 from transferbound.errors import ArgumentError, DataError, MessageError, PriorIndependenceError
@@ -110,16 +110,15 @@ def check_language(
     except ArgumentError as error:
         return Verdict(False, (f"a stated value is out of range: {error}",), certificate)
     stated = {key: value for key, value in content.items() if key != "unverified"}
-    problems = compare(stated, dict(computed), slack=_slack_of(content))
+    problems = compare(stated, dict(computed), slack=_slack_of(computed))
     return Verdict(not problems, tuple(problems), certificate)
 
 
-def _slack_of(content: LanguageContent) -> Callable[[str], float]:
-    """By how much a number may differ from what is computed here. What is stated has the slack added already: a
-    computed number that is larger by up to it is still below the truth that was stated."""
-    tokens = content["dataset"]["tokens"] / max(
-        content["dataset"]["rows"] - content["dataset"]["left_out"], 1
-    )
+def _slack_of(content: LanguageStatement) -> Callable[[str], float]:
+    """By how much a number may differ from what is computed here, ``content``. Bounds have the slack added already:
+    one that is stated as smaller by up to it is still none below the truth."""
+    data = content["dataset"]
+    tokens = data["tokens"] / max(data["rows"] - data["left_out"], 1)
     perplexity: float = 2.0 ** min(content["risk_bound"], 64.0)
     document, prompt = SLACK * tokens, PROMPT_SLACK_BITS
     has_prompt = any("prompt" in stage for stage in content["decoder"]["stages"])
