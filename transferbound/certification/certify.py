@@ -87,7 +87,10 @@ def certify(
         )
     if language is not None:
         raise ArgumentError("settings of language models are given, and the prior was opened as a classifier")
-    data, test = _labelled(data, "data", prior.modality), None if test is None else _labelled(test, "test", prior.modality)
+    data, test = (
+        _labelled(data, "data", prior.modality),
+        None if test is None else _labelled(test, "test", prior.modality),
+    )
     inputs = Inputs.resolve(
         prior,
         data.setting_aside(default_set_aside(settings, data, reference)),
