@@ -33,6 +33,7 @@ ROOMS = (
         "certification",
         "verification",
         "prediction",
+        "export",
         "demo",
         "cli",
         "__init__",
@@ -67,6 +68,22 @@ def test_imports_go_one_way(path: Path) -> None:
     room = room_of(path)
     assert room in ROOMS, f"{room} is no room of the architecture"
     assert imported_rooms(path) <= set(ROOMS[: ROOMS.index(room) + 1])
+
+
+DOORS = {
+    "certificate/certificate.py": {"export.export"},
+    "prediction/predictor.py": {"export.export"},
+}
+"""Methods that users look for on a class, and whose room comes later: each asks for it when it is called."""
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_later_rooms_are_asked_for_by_those_listed_alone(path: Path) -> None:
+    asked = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "later":
+            asked.add(ast.literal_eval(node.args[0]))
+    assert asked == DOORS.get(path.relative_to(ROOT).as_posix(), set())
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))

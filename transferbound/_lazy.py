@@ -1,4 +1,4 @@
-"""Names of a package that are imported on first use: torch takes seconds, and neither bounds nor help need it."""
+"""What is imported on first use: torch takes seconds, and neither bounds nor help need it; and rooms import one way."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import importlib
 from collections.abc import Callable, Mapping
 from typing import Any
 
-__all__ = ["on_first_use"]
+__all__ = ["later", "on_first_use"]
 
 
 def on_first_use(package: str, homes: Mapping[str, str]) -> Callable[[str], Any]:
@@ -24,3 +24,12 @@ def on_first_use(package: str, homes: Mapping[str, str]) -> Callable[[str], Any]
         return home if homes[name] == name else getattr(home, name)
 
     return find
+
+
+def later(module: str) -> Any:
+    """A module of a later room, for a method that stands where users look for it: it imports the room when called.
+
+    Args:
+        module: its name below the package. ``tests/test_architecture.py`` lists who may ask for which.
+    """
+    return importlib.import_module(f"{__package__}.{module}")

@@ -10,6 +10,7 @@ __all__ = [
     "ArgumentError",
     "CertificateError",
     "DataError",
+    "ExportError",
     "MessageError",
     "OutputError",
     "PriorError",
@@ -62,3 +63,7 @@ class VerificationError(TransferboundError):
     """The certificate was checked and does not hold."""
 
     exit_code = 1
+
+
+class ExportError(TransferboundError):
+    """A library's form cannot carry the certified predictor, or what was written answers otherwise."""

@@ -40,6 +40,7 @@ class DecodedPredictor:
         module: theta0 + P w in eval mode, float32; ``module(**batch)`` gives logits [B, C].
         preprocessing: what turns rows into batches.
         subspace: plain data that describes P.
+        prior: the checkpoint that the message was decoded against.
     """
 
     header: Header
@@ -48,6 +49,7 @@ class DecodedPredictor:
     module: nn.Module
     preprocessing: Preprocessing
     subspace: dict[str, Any]
+    prior: Prior
 
 
 def decode_predictor(
@@ -100,6 +102,7 @@ def decode_predictor(
         module=module.eval(),
         preprocessing=preprocessing,
         subspace=projection.describe(),
+        prior=prior,
     )
 
 

@@ -6,7 +6,9 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from transferbound._lazy import later
 from transferbound.certificate.content import Content
 from transferbound.certificate.language_content import is_language, language_content
 from transferbound.certificate.schema import MESSAGE_FILE, check_content
@@ -74,6 +76,25 @@ class Certificate:
             write_bytes(partial / MESSAGE_FILE, self.message)
             if finish is not None:
                 finish(partial)
+
+    def export(self, out: str | os.PathLike[str], to: str | None = None, **how: Any) -> Path:
+        """Writes the certified predictor as an ordinary checkpoint, with certificate, message and card beside it.
+
+        Args:
+            out: the new folder; must not exist.
+            to: ``timm``, ``transformers``, ``sentence-transformers``, ``peft`` or ``onnx``; None: the checkpoint's own
+                library where its form can carry the predictor, else onnx.
+            how: ``prior``, ``reference``, ``dataset`` and ``check`` of :func:`transferbound.export.export.export`.
+
+        Returns:
+            ``out``.
+
+        Raises:
+            ExportError: the form cannot carry the predictor, or what was written answers otherwise.
+            PriorError, DataError, MessageError: checkpoint, inputs or message are not the certificate's.
+        """
+        made: Path = later("export.export").export(self, out, to, **how)
+        return made
 
     @property
     def risk_bound(self) -> float:

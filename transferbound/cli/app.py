@@ -1,4 +1,4 @@
-"""The command line: ``transferbound bound | verify | predict | card | account | plan | demo``.
+"""The command line: ``transferbound bound | verify | predict | export | card | account | plan | demo``.
 
 Exit codes: 0 success; 1 ``verify``: the certificate does not hold; 2 an error, or nothing could be checked;
 3 ``bound``: the certificate was written, but its bound is vacuous; 130 interrupted.
@@ -191,6 +191,55 @@ def predict(
         as_json=json_,
         quiet=quiet,
     )
+
+
+@app.command()
+@guarded(_FAILED)
+def export(
+    folder: Annotated[Path, typer.Argument(help="Folder that `transferbound bound` wrote.")],
+    out: Annotated[Path, typer.Option(help="The new folder; must not exist.")],
+    to: Annotated[
+        str | None,
+        typer.Option(
+            help="timm, transformers, sentence-transformers, peft or onnx. Default: the checkpoint's own library where "
+            "its form can carry the predictor, else onnx."
+        ),
+    ] = None,
+    prior: Annotated[
+        str | None, typer.Option(help="Where the checkpoint is now, if not under its recorded name.")
+    ] = None,
+    reference: Annotated[
+        str | None, typer.Option(help="Where the reference inputs are now, if any of your own are recorded.")
+    ] = None,
+    dataset: Annotated[
+        str | None,
+        typer.Option(help="Where the data set is now: its rows set aside, or all of them for --check all."),
+    ] = None,
+    check: Annotated[
+        str,
+        typer.Option(
+            metavar="N|all",
+            help="Ask the export and the predictor the same N inputs that come with the package; all: the training "
+            "rows, and count the errors.",
+        ),
+    ] = "64",
+    quiet: _Quiet = False,
+) -> None:
+    """Write the certified model as an ordinary checkpoint, with certificate, message and card beside it.
+
+    It is loaded with no line of transferbound: timm.create_model("local-dir:OUT", pretrained=True), AutoModelFor...,
+    pipeline, SentenceTransformer, PeftModel, or onnxruntime (model.onnx). After it is written, that library loads it
+    and its answers are compared with the certified ones.
+
+    Examples:
+
+    \b
+      transferbound export reviews --out reviews-model
+      transferbound export digits --out digits-onnx --to onnx --check all
+    """
+    from transferbound.cli.export import run_export
+
+    run_export(folder, out, to, prior=prior, reference=reference, dataset=dataset, check=check, quiet=quiet)
 
 
 @app.command()

@@ -15,6 +15,7 @@ import torch
 from scipy.special import softmax
 from tqdm import tqdm
 
+from transferbound._lazy import later
 from transferbound.certificate.certificate import Certificate
 from transferbound.certificate.schema import input_columns
 from transferbound.data.batches import LARGE_BATCH
@@ -65,6 +66,7 @@ class Predictor:
         class_names: names of the classes, by their numbers.
         modality: ``text`` or ``image``: what it reads.
         columns: the columns by which rows of a table are read; two where it reads pairs of texts.
+        decoded: what the message decodes to.
     """
 
     def __init__(self, certificate: Certificate, decoded: DecodedPredictor, device: torch.device) -> None:
@@ -73,6 +75,7 @@ class Predictor:
         self.class_names = tuple(dataset["class_names"])
         self.modality = dataset["modality"]
         self.columns = input_columns(certificate.content)
+        self.decoded = decoded
         self._module = decoded.module.to(device)
         self._preprocessing = decoded.preprocessing
 
@@ -152,6 +155,29 @@ class Predictor:
         """
         found = [answers.logits for answers in self._answers(inputs, batch_size, progress)]
         return np.concatenate(found) if found else np.zeros((0, len(self.class_names)))
+
+    def export(
+        self,
+        out: str | os.PathLike[str],
+        to: str | None = None,
+        *,
+        check: int | str = 64,
+        dataset: Any = None,
+    ) -> Path:
+        """Writes an ordinary checkpoint that timm, transformers, sentence-transformers, peft or onnxruntime load.
+
+        Args:
+            out, to, check, dataset: as for :func:`transferbound.export.export.export_predictor`.
+
+        Returns:
+            ``out``.
+
+        Raises:
+            ExportError: the form cannot carry the predictor, or what was written answers otherwise.
+            ArgumentError, OutputError, DataError: as there.
+        """
+        made: Path = later("export.export").export_predictor(self, out, to, check=check, dataset=dataset)
+        return made
 
     def _answers(self, inputs: Any, batch_size: int, progress: bool) -> Iterator[Answers]:
         """Piece after piece, so that few rows are in memory at a time."""

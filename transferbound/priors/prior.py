@@ -231,6 +231,11 @@ class Prior:
         """
         return self._backend.preprocessing(input_size)
 
+    @property
+    def folder(self) -> Path:
+        """Copies of ``files``, as they were read; they last as long as this object."""
+        return self._backend.folder
+
     def under_name(
         self, name: str, revision: str | None = None, provenance: Provenance | None = None
     ) -> Prior:

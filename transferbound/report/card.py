@@ -19,9 +19,11 @@ from transferbound.risks import risk_of
 from transferbound.storage.files import write_text
 from transferbound.wording import confidence_text
 
-__all__ = ["CARD_FILE", "card_metadata", "card_text", "write_card"]
+__all__ = ["CARD_FILE", "LIBRARIES", "card_metadata", "card_text", "write_card"]
 
 CARD_FILE = "README.md"
+LIBRARIES = ("transferbound", "timm", "transformers", "sentence-transformers", "peft", "onnx")
+"""What a card may say loads the weights beside it; where there are none, transferbound makes them of the message."""
 _TASKS = {"image": "image-classification", "text": "text-classification"}
 _HUB_ID = re.compile(r"[\w.-]{1,96}(/[\w.-]{1,96})?", re.ASCII)
 _LICENCE = re.compile(r"[\w.+-]{1,100}", re.ASCII)
@@ -34,14 +36,20 @@ _END = (
 )
 
 
-def write_card(folder: Path, certificate: Certificate) -> None:
-    """Writes ``README.md`` and its figure into ``folder``, over what is there."""
+def write_card(folder: Path, certificate: Certificate, library: str = LIBRARIES[0], more: str = "") -> None:
+    """Writes ``README.md`` and its figure into ``folder``, over what is there.
+
+    Args:
+        folder, certificate: what is written where.
+        library: one of :data:`LIBRARIES`.
+        more: Markdown that stands below our text, as an author's does.
+    """
     draw_certificate(certificate.content, folder / FIGURE)
-    metadata = card_metadata(certificate.content).to_yaml()
-    write_text(folder / CARD_FILE, f"---\n{metadata}\n---\n\n{card_text(certificate)}")
+    metadata = card_metadata(certificate.content, library).to_yaml()
+    write_text(folder / CARD_FILE, f"---\n{metadata}\n---\n\n{card_text(certificate)}{more}")
 
 
-def card_metadata(content: Content) -> ModelCardData:
+def card_metadata(content: Content, library: str = LIBRARIES[0]) -> ModelCardData:
     """What stands at the head of the card for programs to read."""
     prior, data = content["prior"], content["dataset"]
     more: dict[str, Any] = {}
@@ -53,7 +61,7 @@ def card_metadata(content: Content) -> ModelCardData:
         more["license"] = prior["licence"]
     return ModelCardData(
         model_name=in_metadata(f"{_name(prior['id'])} on {_name(data['id'])}"),
-        library_name="transferbound",
+        library_name=library,
         pipeline_tag=LANGUAGE_TASK if is_language(content) else _TASKS[data["modality"]],
         tags=["transferbound", "pac-bayes", "generalization-bound"],
         eval_results=_eval_results(content),

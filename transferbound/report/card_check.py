@@ -14,7 +14,7 @@ from pathlib import Path
 
 from transferbound.certificate.certificate import Certificate
 from transferbound.errors import CertificateError
-from transferbound.report.card import CARD_FILE, card_metadata, card_text
+from transferbound.report.card import CARD_FILE, LIBRARIES, card_metadata, card_text
 from transferbound.report.metadata import AUTHORS_KEYS, metadata_texts, parse_metadata
 from transferbound.storage.files import read_limited
 from transferbound.wording import printable, shortened
@@ -73,6 +73,7 @@ def _metadata_problems(stated: dict[str, object], ours: dict[str, object]) -> li
             agrees = all(item in found for item in value)
         else:
             agrees = found == value or (key == "license" and isinstance(found, str))
+            agrees = agrees or (key == "library_name" and found in LIBRARIES)
         if not agrees:
             problems.append(
                 f"{CARD_FILE} has other metadata under {key} than the certificate gives: {_quoted(repr(found))}; "

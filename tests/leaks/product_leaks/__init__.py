@@ -4,6 +4,7 @@ from product_leaks.bounds import BOUNDS
 from product_leaks.counting import COUNTING
 from product_leaks.data import DATA
 from product_leaks.decoder import DECODER
+from product_leaks.export import EXPORT
 from product_leaks.independence import INDEPENDENCE
 from product_leaks.language import LANGUAGE
 from product_leaks.message import MESSAGE
@@ -22,4 +23,5 @@ CONTROLS = (
     *DATA,
     *INDEPENDENCE,
     *PREDICTION,
+    *EXPORT,
 )

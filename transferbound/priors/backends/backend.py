@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from pathlib import Path
 
 import torch
 from torch import nn
@@ -26,6 +27,8 @@ class Backend(ABC):
     input_size: int
     #: Tensors of the checkpoint that no prior uses: pretraining heads, unused poolers.
     unused: tuple[str, ...]
+    #: Copies of the files beside the weights that are read of it, as long as this object lives.
+    folder: Path
 
     @abstractmethod
     def state(self, input_size: int) -> dict[str, torch.Tensor]:

@@ -42,7 +42,7 @@ class TextBackend(TransformersBackend):
             # Decoders with a classifier look for the last token that is not this one.
             config.pad_token_id = pad_id(self._tokenizer)
         super().__init__(checkpoint, network, tensors)
-        self._most_tokens = most_tokens(self._tokenizer, config, self._folder, self._name)
+        self._most_tokens = most_tokens(self._tokenizer, config, self.folder, self._name)
         self.input_size = min(MAX_TOKENS, self._most_tokens)
 
     def preprocessing(self, input_size: int) -> TextPreprocessing:

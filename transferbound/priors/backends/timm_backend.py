@@ -34,7 +34,7 @@ class TimmBackend(Backend):
 
     def __init__(self, checkpoint: Checkpoint, tensors: dict[str, torch.Tensor]) -> None:
         self._name = checkpoint.name
-        self._folder, self._files = checkpoint.folder, checkpoint.read
+        self.folder, self._files = checkpoint.folder, checkpoint.read
         self._tensors = tensors
         self.architecture = str(checkpoint.config["architecture"])
         if not timm.is_model(self.architecture.split(".", 1)[0]):
@@ -74,7 +74,7 @@ class TimmBackend(Backend):
         arguments = {"img_size": size} if size else {}
         with quiet_construction():
             network = timm.create_model(
-                f"local-dir:{self._folder}", pretrained=False, num_classes=num_classes, **arguments
+                f"local-dir:{self.folder}", pretrained=False, num_classes=num_classes, **arguments
             )
         return ImageClassifier(network)
 
@@ -114,7 +114,7 @@ class TimmBackend(Backend):
         """The network of the checkpoint's config, without memory where its architecture allows that."""
         try:
             with quiet_construction(), quiet_logger("timm"), torch.device("meta"):
-                network: nn.Module = timm.create_model(f"local-dir:{self._folder}", pretrained=False)
+                network: nn.Module = timm.create_model(f"local-dir:{self.folder}", pretrained=False)
                 return network
         except NotImplementedError:  # an architecture that computes while it is built
             return nn.Identity()
@@ -133,7 +133,7 @@ class TimmBackend(Backend):
         try:
             with quiet_construction(), quiet_logger("timm"):
                 model: nn.Module = timm.create_model(
-                    f"local-dir:{self._folder}", pretrained=True, pretrained_cfg_overlay=overlay, **arguments
+                    f"local-dir:{self.folder}", pretrained=True, pretrained_cfg_overlay=overlay, **arguments
                 )
                 return model
         except (RuntimeError, KeyError, TypeError, ValueError, AssertionError, AttributeError) as error:

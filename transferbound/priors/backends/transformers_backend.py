@@ -28,7 +28,7 @@ class TransformersBackend(Backend):
     def __init__(
         self, checkpoint: Checkpoint, network: TransformersNetwork, tensors: dict[str, torch.Tensor]
     ) -> None:
-        self._name, self._folder, self._files = checkpoint.name, checkpoint.folder, checkpoint.read
+        self._name, self.folder, self._files = checkpoint.name, checkpoint.folder, checkpoint.read
         self._network = network
         module, self.unused = network.load(tensors)
         self.architecture = type(module).__name__
