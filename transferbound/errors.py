@@ -11,6 +11,7 @@ __all__ = [
     "CertificateError",
     "DataError",
     "ExportError",
+    "HubError",
     "MessageError",
     "OutputError",
     "PriorError",
@@ -67,3 +68,7 @@ class VerificationError(TransferboundError):
 
 class ExportError(TransferboundError):
     """A library's form cannot carry the certified predictor, or what was written answers otherwise."""
+
+
+class HubError(TransferboundError):
+    """A certificate cannot be published: its card does not agree with it, or the Hub refuses."""

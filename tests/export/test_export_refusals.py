@@ -6,7 +6,7 @@ import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -14,7 +14,9 @@ from spine_fixtures import here_cli, image_certificate, world
 from stated import case
 
 from transferbound import Certificate, Predictor
-from transferbound.errors import ArgumentError, DataError, ExportError, OutputError
+from transferbound.certificate.content import Content
+from transferbound.certificate.schema import input_columns
+from transferbound.errors import ArgumentError, CertificateError, DataError, ExportError, OutputError
 from transferbound.export import registry, timm_target
 from transferbound.export.export import export
 from transferbound.export.fold import folded
@@ -170,7 +172,13 @@ def test_a_certificate_that_counts_other_errors_is_not_exported(tmp_path: Path) 
     content["errors"] += 3
     (folder / "certificate.json").write_text(json.dumps(content))
     with pytest.raises(
-        ExportError, match="answers .* training rows wrongly, the certificate states .*`transferbound ver"
+        ExportError, match=r"answers .* training rows wrongly, the certificate states .*`transferbound ver"
     ):
         Certificate.from_pretrained(folder).export(tmp_path / "out", check="all")
     assert left(tmp_path) == ["certificate"]
+
+
+def test_a_language_model_has_no_ordinary_checkpoint() -> None:
+    """What is certified of one is a mixture."""
+    with pytest.raises(CertificateError, match=r"of a language model, and this is for classifiers: .* mixes"):
+        input_columns(cast(Content, {"task": "text-generation"}))

@@ -96,6 +96,22 @@ class Certificate:
         made: Path = later("export.export").export(self, out, to, **how)
         return made
 
+    def push_to_hub(self, repo_id: str, **how: Any) -> Any:
+        """Publishes certificate, message and card, in one commit; see :func:`transferbound.hub.push.push`.
+
+        Args:
+            repo_id: ``OWNER/NAME``; the repository is made if there is none.
+            how: ``exported``, ``private``, ``revision`` and ``dry_run`` of that function.
+
+        Returns:
+            :class:`transferbound.hub.push.Pushed`: the files, and the address of the commit.
+
+        Raises:
+            HubError: the Hub cannot be reached or refuses, or ``exported`` is of another certificate.
+            ArgumentError: ``repo_id`` is none.
+        """
+        return later("hub.push").push_certificate(self, repo_id, **how)
+
     @property
     def risk_bound(self) -> float:
         """Bound on the mean loss on new data; for the error of a classifier, a fraction."""

@@ -7,7 +7,12 @@ from types import NoneType
 from typing import Any, NotRequired, get_args, get_origin, get_type_hints, is_typeddict
 
 from transferbound.certificate.content import Content
-from transferbound.certificate.language_content import LANGUAGE_LOSS, LANGUAGE_TASK, LanguageContent
+from transferbound.certificate.language_content import (
+    LANGUAGE_LOSS,
+    LANGUAGE_TASK,
+    LanguageContent,
+    is_language,
+)
 from transferbound.errors import CertificateError
 from transferbound.risks import DEFAULT_RISK, RISKS
 
@@ -77,8 +82,13 @@ def input_columns(content: Content) -> tuple[str, ...]:
     """The columns that the certificate's inputs were read from: one, or two for pairs of texts.
 
     Raises:
-        CertificateError: it names none, or too many.
+        CertificateError: it names none, or too many, or it is of a language model, which labels no inputs.
     """
+    if is_language(content):
+        raise CertificateError(
+            "the certificate is of a language model, and this is for classifiers: what is certified mixes, token by "
+            "token, what several models say, which no ordinary checkpoint does; `transferbound verify` scores it"
+        )
     modality = content["dataset"]["modality"]
     named = [str(name) for name in content["dataset"]["columns"].get(modality, [])]  # type: ignore[attr-defined]
     if not 1 <= len(named) <= (2 if modality == "text" else 1):

@@ -1,4 +1,4 @@
-"""The command line: ``transferbound bound | verify | predict | export | card | account | plan | demo``.
+"""The command line: ``transferbound bound | verify | predict | export | push | card | account | plan | demo``.
 
 Exit codes: 0 success; 1 ``verify``: the certificate does not hold; 2 an error, or nothing could be checked;
 3 ``bound``: the certificate was written, but its bound is vacuous; 130 interrupted.
@@ -6,8 +6,6 @@ Exit codes: 0 success; 1 ``verify``: the certificate does not hold; 2 an error, 
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -19,6 +17,8 @@ from transferbound.cli.help import GroupedCommand
 from transferbound.cli.options import with_options
 from transferbound.cli.renamed import by_present_names
 from transferbound.cli.request import BOUND_OPTIONS
+from transferbound.cli.share import export, push
+from transferbound.cli.told import FAILED, Json, Quiet, tell
 from transferbound.wording import as_lines
 
 if TYPE_CHECKING:
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 __all__ = ["app"]
 
 EXIT_VACUOUS = 3
-_FAILED = "it failed"
 
 app = typer.Typer(
     add_completion=False,
@@ -41,9 +40,6 @@ app = typer.Typer(
         "few hundred bits, and their number bounds the error on new data (PAC-Bayes; Lotfi et al. 2022)."
     ),
 )
-
-_Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON on standard output.")]
-_Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress bars and no summary.")]
 
 
 def _version(value: bool) -> None:
@@ -62,9 +58,9 @@ def _root(
 
 
 @app.command(cls=GroupedCommand)
-@guarded(_FAILED)
+@guarded(FAILED)
 @with_options(BOUND_OPTIONS)
-def bound(json_: _Json = False, quiet: _Quiet = False, **given: Any) -> None:
+def bound(json_: Json = False, quiet: Quiet = False, **given: Any) -> None:
     """Finetune a checkpoint and certify its error on new data.
 
     Example: transferbound bound --prior timm/tf_efficientnet_lite0.in1k --dataset ylecun/mnist --out mnist
@@ -76,7 +72,7 @@ def bound(json_: _Json = False, quiet: _Quiet = False, **given: Any) -> None:
 
     if not PartialState().is_main_process:  # of those that accelerate launched
         return
-    _tell(certificate.content, json_, quiet, lambda: _bound_text(certificate, given["out"]))
+    tell(certificate.content, json_, quiet, lambda: _bound_text(certificate, given["out"]))
     if certificate.is_vacuous:
         raise typer.Exit(EXIT_VACUOUS)
 
@@ -84,7 +80,9 @@ def bound(json_: _Json = False, quiet: _Quiet = False, **given: Any) -> None:
 @app.command()
 @guarded("cannot be checked")
 def verify(
-    folder: Annotated[Path, typer.Argument(help="Folder that `transferbound bound` wrote.")],
+    folder: Annotated[
+        str, typer.Argument(help="Folder that `transferbound bound` wrote, or hf://OWNER/NAME[@REVISION].")
+    ],
     prior: Annotated[
         str | None, typer.Option(help="Where the checkpoint is now, if not under its recorded name.")
     ] = None,
@@ -99,8 +97,8 @@ def verify(
         str | None, typer.Option(help="Where the reference inputs are now, if any of your own are recorded.")
     ] = None,
     batch_size: Annotated[int, typer.Option(help="Rows at a time; does not change the result.")] = 250,
-    json_: _Json = False,
-    quiet: _Quiet = False,
+    json_: Json = False,
+    quiet: Quiet = False,
 ) -> None:
     """Check a certificate anew from checkpoint, data and message.
 
@@ -117,13 +115,13 @@ def verify(
         batch_size=batch_size,
         progress=not quiet,
     )
-    _tell(verdict.to_dict(), json_, quiet, verdict.text)
+    tell(verdict.to_dict(), json_, quiet, verdict.text)
     if not verdict.holds:
         raise typer.Exit(1)
 
 
 @app.command()
-@guarded(_FAILED)
+@guarded(FAILED)
 def predict(
     folder: Annotated[Path, typer.Argument(help="Folder that `transferbound bound` wrote.")],
     inputs: Annotated[
@@ -193,60 +191,15 @@ def predict(
     )
 
 
-@app.command()
-@guarded(_FAILED)
-def export(
-    folder: Annotated[Path, typer.Argument(help="Folder that `transferbound bound` wrote.")],
-    out: Annotated[Path, typer.Option(help="The new folder; must not exist.")],
-    to: Annotated[
-        str | None,
-        typer.Option(
-            help="timm, transformers, sentence-transformers, peft or onnx. Default: the checkpoint's own library where "
-            "its form can carry the predictor, else onnx."
-        ),
-    ] = None,
-    prior: Annotated[
-        str | None, typer.Option(help="Where the checkpoint is now, if not under its recorded name.")
-    ] = None,
-    reference: Annotated[
-        str | None, typer.Option(help="Where the reference inputs are now, if any of your own are recorded.")
-    ] = None,
-    dataset: Annotated[
-        str | None,
-        typer.Option(help="Where the data set is now: its rows set aside, or all of them for --check all."),
-    ] = None,
-    check: Annotated[
-        str,
-        typer.Option(
-            metavar="N|all",
-            help="Ask the export and the predictor the same N inputs that come with the package; all: the training "
-            "rows, and count the errors.",
-        ),
-    ] = "64",
-    quiet: _Quiet = False,
-) -> None:
-    """Write the certified model as an ordinary checkpoint, with certificate, message and card beside it.
-
-    It is loaded with no line of transferbound: timm.create_model("local-dir:OUT", pretrained=True), AutoModelFor...,
-    pipeline, SentenceTransformer, PeftModel, or onnxruntime (model.onnx). After it is written, that library loads it
-    and its answers are compared with the certified ones.
-
-    Examples:
-
-    \b
-      transferbound export reviews --out reviews-model
-      transferbound export digits --out digits-onnx --to onnx --check all
-    """
-    from transferbound.cli.export import run_export
-
-    run_export(folder, out, to, prior=prior, reference=reference, dataset=dataset, check=check, quiet=quiet)
+app.command()(export)
+app.command()(push)
 
 
 @app.command()
-@guarded(_FAILED)
+@guarded(FAILED)
 def card(
     folder: Annotated[Path, typer.Argument(help="Folder that `transferbound bound` wrote.")],
-    quiet: _Quiet = False,
+    quiet: Quiet = False,
 ) -> None:
     """(Re)write a certificate's model card (README.md) and figure."""
     from transferbound.certificate.certificate import Certificate
@@ -263,21 +216,21 @@ def card(
 
 
 @app.command()
-@guarded(_FAILED)
+@guarded(FAILED)
 def account(
     folder: Annotated[Path, typer.Argument(help="Folder that `transferbound bound` wrote.")],
-    json_: _Json = False,
+    json_: Json = False,
 ) -> None:
     """Print what each choice in a message costs, bit by bit."""
     from transferbound.certificate.certificate import Certificate
     from transferbound.message import Cost, format_costs
 
     costs = Certificate.from_pretrained(folder).content["message"]["costs"]
-    _tell({"costs": costs}, json_, False, lambda: format_costs([Cost(**cost) for cost in costs]))
+    tell({"costs": costs}, json_, False, lambda: format_costs([Cost(**cost) for cost in costs]))
 
 
 @app.command()
-@guarded(_FAILED)
+@guarded(FAILED)
 def plan(
     n: Annotated[int, typer.Option("--n", help="Independent training examples (or groups).")],
     train_error: Annotated[float, typer.Option(help="Training error of the coded predictor, a fraction.")],
@@ -303,7 +256,7 @@ def plan(
         ),
     ] = None,
     figure: Annotated[Path | None, typer.Option(help="Write a figure (PNG, PDF or SVG) here.")] = None,
-    json_: _Json = False,
+    json_: Json = False,
 ) -> None:
     """What a bound would be, before any training.
 
@@ -319,19 +272,19 @@ def plan(
     if figure is not None:
         plan_figure(made, figure)
     if swept is None:
-        _tell(made.to_dict(), json_, False, lambda: plan_text(made))
+        tell(made.to_dict(), json_, False, lambda: plan_text(made))
     else:
         content = made.to_dict() | {"sweep": swept.to_dict()}
-        _tell(content, json_, False, lambda: f"{plan_text(made)}\n\n{sweep_text(swept)}")
+        tell(content, json_, False, lambda: f"{plan_text(made)}\n\n{sweep_text(swept)}")
 
 
 @app.command()
-@guarded(_FAILED)
+@guarded(FAILED)
 def demo(
     out: Annotated[Path, typer.Option(help="Folder for checkpoint, images and certificate.")] = Path(
         "runs/demo"
     ),
-    quiet: _Quiet = False,
+    quiet: Quiet = False,
 ) -> None:
     """Certify EfficientNet-Lite0 on MNIST in minutes, and verify it.
 
@@ -340,13 +293,6 @@ def demo(
     from transferbound.demo.run import run_demo
 
     run_demo(out, quiet=quiet)
-
-
-def _tell(content: Mapping[str, Any], as_json: bool, quiet: bool, text: Callable[[], str]) -> None:
-    if as_json:
-        print(json.dumps(content, indent=2))  # what is not ASCII is escaped
-    elif not quiet:
-        print(text())
 
 
 def _bound_text(certificate: Certificate, out: Path) -> str:

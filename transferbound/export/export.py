@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -16,7 +17,7 @@ from transferbound.export.registry import chosen, named
 from transferbound.export.subject import Subject, subject_of
 from transferbound.export.target import Target
 from transferbound.prediction.predictor import Predictor
-from transferbound.report.card import write_card
+from transferbound.report.card import CARD_FILE, write_card
 from transferbound.report.card_check import check_card
 from transferbound.storage.files import write_bytes, write_json
 from transferbound.storage.folders import check_out, new_folder
@@ -126,11 +127,16 @@ def _write_certificate(folder: Path, subject: Subject, target: Target, checked: 
     write_json(folder / CERTIFICATE_FILE, certificate.content)
     write_bytes(folder / MESSAGE_FILE, certificate.message)
     libraries = ("transferbound", "torch", *(name.replace("_", "-") for name in target.packages))
-    said = {
+    said: dict[str, Any] = {
         "target": target.name,
         "folded": subject.changed and target.name != "onnx",
         "checked": checked.to_dict(),
         "versions": {name: _version(name) for name in dict.fromkeys(libraries)},
+    }
+    said["files"] = {  # before certificate and card are there: what the library needs
+        path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and path.name not in (CERTIFICATE_FILE, MESSAGE_FILE, CARD_FILE)
     }
     write_json(folder / EXPORT_FILE, said)
     write_card(folder, certificate, library=target.name, more=usage_section(subject, target, checked))

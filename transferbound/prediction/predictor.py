@@ -17,6 +17,7 @@ from tqdm import tqdm
 
 from transferbound._lazy import later
 from transferbound.certificate.certificate import Certificate
+from transferbound.certificate.remote import certificate_folder
 from transferbound.certificate.schema import input_columns
 from transferbound.data.batches import LARGE_BATCH
 from transferbound.data.encode import encode_in_memory
@@ -95,7 +96,8 @@ class Predictor:
         for :func:`transferbound.verify` to say.
 
         Args:
-            certificate: the folder that ``transferbound bound`` wrote, or what was read of one.
+            certificate: the folder that ``transferbound bound`` wrote, or what was read of one, or
+                ``hf://OWNER/NAME[@REVISION]``.
             prior: the checkpoint, or where it is now; default: the folder ``prior`` beside the certificate, or else
                 the recorded name.
             reference: where the reference inputs are now, if the certificate states any of the user's own and they
@@ -105,16 +107,17 @@ class Predictor:
                 under the recorded name.
 
         Raises:
-            CertificateError: the certificate is missing, malformed, or contradicts its message.
+            CertificateError: the certificate is missing, malformed, of a language model, or contradicts its message.
             MessageError: the message is not the one that the certificate names, or does not decode.
             PriorError, DataError: the checkpoint or the reference inputs cannot be had, or are others.
             ArgumentError: a device that is not there, or reference inputs where none are stated.
         """
         chosen = _device(device)
-        folder = None if isinstance(certificate, Certificate) else Path(certificate)
+        folder = None if isinstance(certificate, Certificate) else certificate_folder(certificate)
         read = (
-            certificate if isinstance(certificate, Certificate) else Certificate.from_pretrained(certificate)
+            certificate if isinstance(certificate, Certificate) else Certificate.from_pretrained(str(folder))
         )
+        input_columns(read.content)  # before anything large is read
         return cls(
             read, certified_predictor(read, folder, _name(prior), _name(reference), _name(dataset)), chosen
         )

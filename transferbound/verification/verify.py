@@ -10,6 +10,7 @@ from pathlib import Path
 from transferbound.certificate.certificate import Certificate
 from transferbound.certificate.content import Content, PriorContent
 from transferbound.certificate.language_content import is_language
+from transferbound.certificate.remote import certificate_folder
 from transferbound.certificate.statement import make_statement
 from transferbound.data.examples import Examples
 from transferbound.data.labelled import LabelledData
@@ -50,7 +51,7 @@ def verify(
     """Checks the certificate in ``folder``.
 
     Args:
-        folder: what ``transferbound bound`` wrote.
+        folder: what ``transferbound bound`` wrote, or ``hf://OWNER/NAME[@REVISION]`` for one on the Hub.
         prior, dataset: where the checkpoint and the data are now, if not under the recorded names. Their
             fingerprints must still be the recorded ones. A checkpoint in the folder ``prior`` beside the certificate
             is found there.
@@ -65,6 +66,7 @@ def verify(
         PriorError, DataError: the checkpoint or the data cannot be had.
         ArgumentError: ``pretraining_data`` is given, and the certificate states none.
     """
+    folder = certificate_folder(folder)
     certificate = Certificate.from_pretrained(folder)
     content = certificate.content
     problems = message_problems(certificate)

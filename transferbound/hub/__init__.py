@@ -1,0 +1,1 @@
+"""Publishing a certificate on the Hub."""
