@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,7 +12,6 @@ from typing import Any
 from huggingface_hub import CommitOperationAdd, HfApi
 from huggingface_hub.errors import (
     HfHubHTTPError,
-    HFValidationError,
     LocalTokenNotFoundError,
     OfflineModeIsEnabled,
 )
@@ -23,6 +24,7 @@ from transferbound.storage.folders import scratch_folder
 
 __all__ = ["Pushed", "push", "push_certificate"]
 
+_REPO_ID = re.compile(r"[\w-][\w.-]{0,95}/[\w-][\w.-]{0,95}", re.ASCII)
 _FORBIDDEN = (401, 403)
 
 
@@ -75,17 +77,28 @@ def push(
     if dry_run:
         return Pushed(repo_id, sizes, None)
     certificate = Certificate.from_pretrained(folder)
-    operations = [CommitOperationAdd(name, str(path)) for name, path in files.items()]
     try:
-        api = HfApi(library_name="transferbound")
-        api.create_repo(repo_id, private=True if private else None, exist_ok=True)
-        if revision is not None:
-            api.create_branch(repo_id, branch=revision, exist_ok=True)
-        # One commit: a reader sees certificate, message and card that belong together, or none of them.
-        made = api.create_commit(repo_id, operations, commit_message=_subject(certificate), revision=revision)
-    except (HfHubHTTPError, OfflineModeIsEnabled, LocalTokenNotFoundError, ValueError, OSError) as error:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # of the library's own workings
+            url = _committed(repo_id, files, _subject(certificate), private=private, revision=revision)
+    # RuntimeError: what the library makes of a file whose upload broke off
+    except (HfHubHTTPError, OfflineModeIsEnabled, ValueError, RuntimeError, OSError) as error:
         raise HubError(f"{repo_id} was not published: {_reason(error)}") from error
-    return Pushed(repo_id, sizes, str(made.commit_url))
+    return Pushed(repo_id, sizes, url)
+
+
+def _committed(
+    repo_id: str, files: dict[str, Path], subject: str, *, private: bool, revision: str | None
+) -> str:
+    """Makes repository and branch where there are none, and the commit; gives its address."""
+    api = HfApi(library_name="transferbound")
+    api.create_repo(repo_id, private=True if private else None, exist_ok=True)
+    if revision is not None:
+        api.create_branch(repo_id, branch=revision, exist_ok=True)
+    operations = [CommitOperationAdd(name, str(path)) for name, path in files.items()]
+    # One commit: a reader sees certificate, message and card that belong together, or none of them.
+    made = api.create_commit(repo_id, operations, commit_message=subject, revision=revision)
+    return str(made.commit_url)
 
 
 def push_certificate(certificate: Certificate, repo_id: str, **how: Any) -> Pushed:
@@ -105,14 +118,8 @@ def push_certificate(certificate: Certificate, repo_id: str, **how: Any) -> Push
 
 
 def _check_repo_id(repo_id: str) -> None:
-    from huggingface_hub.utils import validate_repo_id
-
-    try:
-        validate_repo_id(repo_id)
-    except HFValidationError as error:
-        raise ArgumentError(
-            f"REPO_ID is {repo_id[:100]!r}: {str(error).splitlines()[0][:200]}; give OWNER/NAME"
-        ) from error
+    if not _REPO_ID.fullmatch(repo_id):
+        raise ArgumentError(f"REPO_ID is {repo_id[:100]!r}; give OWNER/NAME, of letters, digits, -, _ and .")
 
 
 def _subject(certificate: Certificate) -> str:
