@@ -1,4 +1,4 @@
-"""The command line: ``transferbound bound | verify | predict | export | push | card | account | explain | plan | demo``.
+"""The command line: ``transferbound bound``, ``verify``, ``predict``, ``export``, ``push``, ``card`` and others.
 
 Exit codes: 0 success; 1 ``verify``: the certificate does not hold; 2 an error, or nothing could be checked;
 3 ``bound``: the certificate was written, but its bound is vacuous; 130 interrupted.
@@ -107,7 +107,8 @@ def verify(
 
     Exit code 0: it holds; 1: it does not; 2: it cannot be checked.
     """
-    check_certificate(folder)
+    if not folder.startswith("hf://"):
+        check_certificate(Path(folder))
     check_places(prior=prior, dataset=dataset, pretraining_data=pretraining_data, reference=reference)
     from transferbound.verification.verify import verify as check
 
