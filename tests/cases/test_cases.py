@@ -278,6 +278,36 @@ def test_words_that_look_like_missing_values(tmp_path: Path, capsys: Capture) ->
     assert told(tmp_path, capsys, "verify", "out", "--quiet").code == 0
 
 
+def test_rows_that_were_drawn_and_mapped_are_verified_and_predicted_alike(
+    tmp_path: Path, capsys: Capture
+) -> None:
+    words = [str(1 + i % 5) for i in range(60)]
+    rows = {
+        "title": [f"w{i % 20}" for i in range(60)],
+        "body": [f"w{i % 7}" for i in range(60)],
+        "stars": words,
+    }
+    _write_csv(tmp_path / "data" / "a.csv", rows)
+    _write_csv(tmp_path / "data" / "b.csv", rows)
+    how = (
+        "--label-map",
+        "1=bad,2=bad,3=bad,4=good,5=good",
+        "--label-column",
+        "stars",
+        "--data-files",
+        "a.csv",
+    )
+    draw = ("--max-rows", 40, "--shuffle-seed", 2)
+    found = told(tmp_path, capsys, *quick(small_bert(), "data", *how, *draw))
+    assert found.code in (0, 3), found.err
+    data = content_of(tmp_path)["dataset"]
+    assert (data["rows"], data["draw"]) == (40, {"seed": 2, "units": 40, "of": 60})
+    assert (data["class_names"], data["columns"]["text"]) == (["bad", "good"], ["title", "body"])
+    assert told(tmp_path, capsys, "verify", "out", "--quiet").code == 0
+    found = told(tmp_path, capsys, "predict", "out", "w1", "w2", "--quiet", "--json")
+    assert json.loads(found.out)["label"] in ("bad", "good", None)
+
+
 def _write_csv(path: Path, rows: dict[str, list[str]]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     lines = [",".join(rows), *(",".join(row) for row in zip(*rows.values(), strict=True))]

@@ -124,7 +124,7 @@ def test_a_reading_is_checked_before_anything_is_read(how: dict[str, Any]) -> No
 def test_a_draw_is_of_places_and_seed_alone(tmp_path: Path) -> None:
     """Not of what rows hold: the same places are drawn of a data set with other texts and labels."""
     rows = text_rows(40)
-    other = {"text": rows["text"][::-1], "label": [1 - label for label in rows["label"][::-1]]}
+    other = {"text": rows["text"][::-1], "label": [(i // 2) % 2 for i in range(40)]}
     kept = []
     for name, each in (("a", rows), ("b", other)):
         numbered = each | {"number": [str(i) for i in range(40)]}
@@ -212,6 +212,15 @@ def test_files_are_named_by_split(tmp_path: Path) -> None:
     assert [row[0] for row in data.other_split("test").text_rows()] == ["b1", "b2"]
     with pytest.raises(DataError, match=r"--data-files was given.*is a file"):
         LabelledData.load(str(tmp_path / "a.csv"), **how)
+
+
+def test_what_was_prepared_of_a_folder_is_no_data_of_the_hub(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    LabelledData.load(str(save_rows(tmp_path / "here" / "reviews-of-mine", text_rows())))
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(DataError, match="unknown data set reviews-of-mine"):
+        LabelledData.load("reviews-of-mine")
 
 
 def test_a_pair_is_found_beside_columns_that_are_no_texts(tmp_path: Path) -> None:

@@ -6,16 +6,60 @@ __all__ = ["DATA"]
 
 _ROWS = "transferbound/independence/rows.py"
 _LABELLED = "transferbound/data/labelled.py"
+_LABELS = "transferbound/data/_labels.py"
+_READING = "data/test_reading.py"
 
 DATA = (
     Control(
+        name="a-draw-sees-the-labels",
+        trap="8: which rows are drawn depends on their labels",
+        file=_LABELLED,
+        old="        chosen = drawn_units(of, units, seed)\n",
+        new="        chosen = np.argsort(np.argsort(self.labels[:of], kind='stable'), kind='stable') < units\n",
+        tests=tests_in(_READING, "test_a_draw_is_of_places_and_seed_alone"),
+    ),
+    Control(
+        name="a-draw-is-not-said",
+        trap="4: rows drawn by a seed that was chosen by trial, without a word of it",
+        file="transferbound/certificate/_reading.py",
+        old='    if "draw" not in data:\n        return []\n    draw',
+        new="    if True:\n        return []\n    draw",
+        tests=tests_in(_READING, "test_every_choice_of_the_reading_is_said"),
+    ),
+    Control(
+        name="merged-classes-are-not-said",
+        trap="4: classes that were merged by what a model makes of them, without a word of it",
+        file="transferbound/certificate/_reading.py",
+        old='    if "label_map" not in data:\n',
+        new="    if True:\n",
+        tests=tests_in(_READING, "test_every_choice_of_the_reading_is_said"),
+    ),
+    Control(
+        name="verify-reads-the-whole-split",
+        trap="17: verify counts other rows than those that were drawn",
+        file="transferbound/verification/recorded.py",
+        old='max_rows=None if draw is None else draw["units"]',
+        new="max_rows=None",
+        tests=tests_in(
+            "cases/test_cases.py", "test_rows_that_were_drawn_and_mapped_are_verified_and_predicted_alike"
+        ),
+    ),
+    Control(
+        name="what-was-prepared-of-a-folder-is-hub-data",
+        trap="17: offline, the rows of any folder of that name are taken for a data set of the Hub",
+        file="transferbound/data/_source.py",
+        old="if commit is None and is_prepared(builder):",
+        new="if False:",
+        tests=tests_in(_READING, "test_what_was_prepared_of_a_folder_is_no_data_of_the_hub"),
+    ),
+    Control(
         name="classes-are-read-off-the-labels",
         trap="2: the number of classes comes from the training labels",
-        file="transferbound/data/_columns.py",
-        old="    if num_classes is None:\n        raise DataError(",
+        file=_LABELS,
+        old="        if num_classes is None:\n            low, high",
         new=(
-            "    if num_classes is None:\n        num_classes = int(labels.max()) + 1\n"
-            "    if False:\n        raise DataError("
+            "        if num_classes is None:\n            num_classes = max(self.values) + 1\n"
+            "        if False:\n            low, high"
         ),
         tests=(
             *tests_in("leaks/test_leaks.py", "test_classes_counted_on_the_training_labels"),
@@ -25,9 +69,9 @@ DATA = (
     Control(
         name="names-of-folders-are-declared-classes",
         trap="2: classes that were read off the folders of the training files are called declared",
-        file="transferbound/data/_columns.py",
-        old='    return "folders" if by_folder else "features"\n',
-        new='    return "features"\n',
+        file=_LABELS,
+        old='        return "folders" if by_folder else "features"\n',
+        new='        return "features"\n',
         tests=tests_in(
             "certificate/test_assumptions.py",
             "test_classes_that_are_names_of_folders_are_not_declared",

@@ -232,8 +232,8 @@ INDEPENDENCE = (
         name="rows-set-aside-are-counted",
         trap="2, 9: components of rows that the bound counts",
         file="transferbound/data/labelled.py",
-        old="for which in (~rows, rows))",
-        new="for which in (~rows, ~rows))",
+        old="            _table=self._table.select(np.flatnonzero(rows)),",
+        new="            _table=self._table.select(np.flatnonzero(~rows)),",
         tests=tests_in("data/test_set_aside.py", "test_rows_that_stay_and_rows_that_go_are_all_rows"),
     ),
     Control(
