@@ -30,7 +30,7 @@ def shuffled_order(rows: int, seed: int) -> npt.NDArray[np.int64]:
     """The places 0 to ``rows`` - 1 in an order that the seed gives.
 
     >>> shuffled_order(5, 0).tolist()
-    [4, 1, 0, 2, 3]
+    [4, 0, 3, 2, 1]
     """
     return np.argsort(_numbers(rows, f"order/{seed}"), kind="stable")
 
