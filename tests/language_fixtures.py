@@ -45,7 +45,7 @@ _SIZES: dict[str, Any] = {
     "num_hidden_layers": 2,
     "num_attention_heads": 2,
     "num_key_value_heads": 1,
-    "max_position_embeddings": 64,
+    "max_position_embeddings": 96,
 }
 
 
@@ -70,7 +70,7 @@ class Architecture:
     given: int = 1
 
 
-_GPT2 = {"n_embd": 32, "n_layer": 2, "n_head": 2, "n_positions": 64}
+_GPT2 = {"n_embd": 32, "n_layer": 2, "n_head": 2, "n_positions": 96}
 _OPT = {"ffn_dim": 48, "word_embed_proj_dim": 32, "bos_token_id": 90, "eos_token_id": 91, "pad_token_id": 92}
 _MAMBA = {"state_size": 4, "conv_kernel": 3, "expand": 2, "bos_token_id": None, "eos_token_id": 91}
 _NO_TOKENS: dict[str, Any] = {"bos_token_id": None, "eos_token_id": None, "pad_token_id": None}
@@ -162,7 +162,7 @@ def save_tokenizer(folder: Path, made: Architecture, extra: int = 0, **changes: 
     transformers.PreTrainedTokenizerFast(
         tokenizer_object=core,
         padding_side=made.padding,
-        model_max_length=64,
+        model_max_length=96,
         **{key: value for key, value in named.items() if value is not None},
         **changes,
     ).save_pretrained(folder)

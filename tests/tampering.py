@@ -165,6 +165,9 @@ def other_values(value: Any) -> list[Any]:
 _NAMED_BY = {
     "confidence": "",
     "decoder.candidates": "",
+    "decoder.max_tokens": "",
+    "decoder.min_tokens": "",
+    "task": "",
     "decoder.list_written": "",
     "independence.override": "independence",
     "decoder.reference.id": "",
@@ -174,6 +177,7 @@ _NAMED_BY = {
 
 # What a refusal names where a key that is missing is as good as another one.
 _WITHOUT = {
+    "task": "",
     "dataset.columns.image": "dataset.columns",
     "dataset.columns.text": "dataset.columns",
     "decoder.list_written": "assumptions",

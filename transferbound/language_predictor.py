@@ -118,6 +118,10 @@ def decode_language_predictor(
         PriorError: the prior is for another task, or cannot read documents of ``max_tokens``.
     """
     message = decode_generation(data)
+    if candidates != 1 and not any(stage.offset for stage in message.stages):
+        raise MessageError(
+            "the message has a prompt alone, and names none of the variants that are on a list"
+        )
     preprocessing = prior.preprocessing(max_tokens)
     assert isinstance(preprocessing, DocumentPreprocessing)
     before = prior.build_language_model()

@@ -42,7 +42,11 @@ def check_content(content: Any) -> None:
             f"certificate.json has schema_version {content.get('schema_version')!r}; this release reads "
             f"{SCHEMA_VERSION}. One of another release has to be made anew, or checked with that release"
         )
-    if content.get("task") == LANGUAGE_TASK:
+    if "task" in content and content["task"] != LANGUAGE_TASK:
+        raise CertificateError(
+            f"task is {_short(content['task'])}; {LANGUAGE_TASK!r} is known, and a classifier names none"
+        )
+    if "task" in content:
         _check(content, LanguageContent, "")
     else:
         _check(content, Content, "")

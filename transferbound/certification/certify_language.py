@@ -13,6 +13,9 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, cast
 
+import numpy as np
+import torch
+
 from transferbound.certificate.certificate import Certificate
 from transferbound.certificate.content import Content
 from transferbound.certificate.language_content import LanguageContent
@@ -24,7 +27,7 @@ from transferbound.certification.writing import checked_out, versions, write_cer
 from transferbound.data.documents import Documents
 from transferbound.data.encoded_documents import encode_documents
 from transferbound.data.examples import Examples
-from transferbound.distributed import accelerator_for
+from transferbound.distributed import accelerator_for, from_first
 from transferbound.errors import ArgumentError, DataError, PriorError
 from transferbound.finetune.prompt import search_prompt
 from transferbound.independence.check import check_independence
@@ -85,7 +88,7 @@ def certify_language(
     started = time.monotonic()
     settings, language = settings or CertifySettings(), language or LanguageSettings()
     target = checked_out(out, settings)
-    if kind == PROMPT and settings.candidates != 1:
+    if (kind == PROMPT or language.stage == [PROMPT]) and settings.candidates != 1:
         raise ArgumentError(
             "a prompt names no variant (--candidate); name another kind, or leave the list out"
         )
@@ -236,16 +239,14 @@ class _Chain:
         run, now = self.run, time.monotonic()
         until = now + (run.deadline - now) * _share(self.configs[number:])
         if config is None:
-            prompt, training = search_prompt(
-                run.prior, run.encoded, self.risk, run.delta, until, run.progress
-            )
+            prompt, training = self._prompt(number, until)
             plain = Stage(MIXES[0], prompt=prompt)
             self.model = run.prior.prompted(prompt)
             paid = prompt_bits(run.prior, prompt) + prompt_length_bits(len(prompt)) + MIX_BITS
         else:
             state = None if self.state is None else self.state.part(number)
             offset, training = trained_offset(run, copy.deepcopy(self.model), self.risk, config, state, until)
-            plain = Stage(MIXES[0], offset=offset)
+            plain = Stage(MIXES[0], offset=from_first(offset, run.accelerator))
             decoded = decode_stage(
                 run.prior, self.model, plain, run.settings.candidates
             )  # self.model is moved
@@ -266,6 +267,19 @@ class _Chain:
         training["excess_bound"] = bound(mix)
         self.risk = self.risk.after(scores.log2, mix)
         return training
+
+    def _prompt(self, number: int, until: float) -> tuple[tuple[int, ...], dict[str, Any]]:
+        """A search's end follows the clock: what it found is kept, and the first process's is that of all."""
+        run, state = self.run, None if self.state is None else self.state.part(number)
+        kept = None if state is None else state.load()
+        if kept is not None:
+            return tuple(kept[0]["prompt"].tolist()), kept[1]
+        prompt, told = search_prompt(run.prior, run.encoded, self.risk, run.delta, until, run.progress)
+        ids = from_first(np.array(prompt, dtype=np.int64).tobytes(), run.accelerator)
+        prompt = tuple(np.frombuffer(ids, dtype=np.int64).tolist())
+        if state is not None and run.accelerator.is_main_process:
+            state.save({"prompt": torch.tensor(prompt)}, told)
+        return prompt, told
 
 
 def _share(configs: Sequence[SubspaceConfig | None]) -> float:

@@ -26,7 +26,7 @@ __all__ = ["run_bound_language"]
 
 _TEST_SPLITS = ("test", "validation")
 _UNUSED = (
-    *("image_column", "label_column", "num_classes", "input_size", "head_seed", "set_aside"),
+    *("image_column", "label_column", "num_classes", "input_size", "head_seed", "head_scale", "set_aside"),
     *(
         "search",
         "reference",
@@ -52,6 +52,11 @@ def run_bound_language(
     """
     _refuse_unused(given)
     language = fill(LanguageSettings, given)
+    if language.stage and (given["kind"] != AUTOMATIC or given["dim"] is not None):
+        key = "kind" if given["kind"] != AUTOMATIC else "dim"
+        raise ArgumentError(
+            f"{key} is {given[key]!r}, and stages are named too (--stage); leave one of the two out"
+        )
     kind = None if given["kind"] == AUTOMATIC else str(given["kind"])
     _settings(request, given, kind, dim=100)  # as far as it can be checked now
     check_out(request.out)
@@ -88,6 +93,8 @@ def _settings(request: BoundRequest, given: Mapping[str, Any], kind: str | None,
         name = kind or DEFAULT_KIND
         unused = {} if has_field(name, "rank") else {"rank": SubspaceConfig.rank}
         subspace = fill(SubspaceConfig, given, kind=name, dim=given["dim"] or dim, head_scale=0, **unused)
+        if kind is None and given["dim"] is None and subspace == SubspaceConfig(name, dim):
+            subspace = None  # the stages that n calls for
     finetune = fill(FinetuneSettings, given)
     return fill(
         CertifySettings,

@@ -168,6 +168,7 @@ class Finetuner:
             seen = torch.stack([surrogate.detach(), losses])
         if not is_alone(accelerator):
             self.model.reduce_gradient(accelerator)
+            risk.recall({name: mean(value, accelerator) for name, value in risk.memory().items()})
         surrogates, losses = total(seen, accelerator).tolist()
         return surrogates / len(indices), losses / len(indices)
 
@@ -267,6 +268,7 @@ class Finetuner:
             "total_steps": self.total_steps,
             "surrogate": self.surrogate,
             "mean_loss": self.mean_loss,
+            "risk": self.risk.memory(),
         }
         self.state.save(tensors | grid_tensors, numbers | grid_numbers)
 
@@ -286,6 +288,7 @@ class Finetuner:
                 }
         self.step, self.total_steps = numbers["step"], numbers["total_steps"]
         self.surrogate, self.mean_loss = numbers["surrogate"], numbers["mean_loss"]
+        self.risk.recall(numbers.get("risk", {}))
         self.grid.restore(tensors, numbers)
 
     def _trained(self) -> list[tuple[str, Tensor]]:

@@ -14,7 +14,7 @@ where little varies.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar
 
@@ -108,6 +108,12 @@ class BitsPerToken(Objective):
     def losses(self, outputs: Tensor, rows: Ints) -> Tensor:
         """:meth:`surrogate`: here training lowers what is bounded."""
         return self.surrogate(outputs, rows).detach()
+
+    def memory(self) -> dict[str, float]:
+        return {"spread": self.spread}
+
+    def recall(self, memory: Mapping[str, float]) -> None:
+        self.spread = float(memory.get("spread", self.spread))
 
     def bit_price(self, mean: float, bits: float, delta: float) -> float:
         """About how much one more bit raises the bound, in bits per token: by the normal approximation, with the spread

@@ -98,6 +98,13 @@ class Objective(ABC):
     def bit_price(self, mean: float, bits: float, delta: float) -> float:
         """The rise of the mean loss that lifts the bound as much as one more bit does."""
 
+    def memory(self) -> dict[str, float]:
+        """What training has taught it: kept with the run's checkpoint, and the same in all processes."""
+        return {}
+
+    def recall(self, memory: Mapping[str, float]) -> None:  # noqa: B027  (most learn nothing)
+        """Goes on from what :meth:`memory` gave."""
+
     @staticmethod
     @abstractmethod
     def value(value: float) -> str:

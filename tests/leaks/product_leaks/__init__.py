@@ -7,6 +7,7 @@ from product_leaks.decoder import DECODER
 from product_leaks.export import EXPORT
 from product_leaks.independence import INDEPENDENCE
 from product_leaks.language import LANGUAGE
+from product_leaks.language_models import LANGUAGE_MODELS
 from product_leaks.message import MESSAGE
 from product_leaks.prediction import PREDICTION
 from product_leaks.verification import VERIFICATION
@@ -20,6 +21,7 @@ CONTROLS = (
     *MESSAGE,
     *BOUNDS,
     *LANGUAGE,
+    *LANGUAGE_MODELS,
     *DATA,
     *INDEPENDENCE,
     *PREDICTION,
