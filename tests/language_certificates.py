@@ -98,7 +98,7 @@ class LanguageBench:
         told = {key: value for key, value in how.items() if key not in _WAYS_OF_COUNTING}
         told["test"] = None if told.get("test") is None else told["test"].fingerprint
         where = (prior.name, prior.fingerprint, data.name, data.fingerprint, data.n)
-        key = (message, where, json.dumps(told, sort_keys=True))
+        key = (message, where, json.dumps([prior.files, told], sort_keys=True))
         if key not in self._known:
             try:
                 self._known[key] = make_language_statement(prior, data, message, **how)

@@ -368,8 +368,10 @@ def test_every_number_of_a_card_is_held_to_the_certificate(
     certificate = Certificate.from_pretrained(folder)
     honest = (folder / "README.md").read_text(encoding="utf-8")
     assert check_card(folder, certificate) == []
-    tried = 0
+    tried, authors = 0, honest.index("license: ")  # the one line that is an author's to set
     for found in re.finditer(r"\d+\.\d+", honest):
+        if honest.rfind("\n", 0, found.start()) + 1 == authors:
+            continue
         digit = str((int(found.group()[-1]) + 5) % 10)
         text = honest[: found.end() - 1] + digit + honest[found.end() :]
         (folder / "README.md").write_text(text, encoding="utf-8")

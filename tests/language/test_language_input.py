@@ -241,7 +241,7 @@ UNUSED = {
     "--head-seed": 1,
     "--head-scale": 3,
     "--search": "dim=10,20",
-    "--reference": "somewhere",
+    "--reference": ".",  # a folder that is there: names are looked up first
     "--prior-split": "train[:50%]",
     "--set-aside": 3,
 }
