@@ -20,8 +20,8 @@ from transferbound.data.labelled import LabelledData
 from transferbound.distributed import accelerator_for
 from transferbound.errors import ArgumentError
 from transferbound.priors import Prior
-from transferbound.priors.backends.choose import CLASSIFICATION, TEXT_GENERATION
 from transferbound.priors.reference import Reference
+from transferbound.tasks import CLASSIFICATION, TEXT_GENERATION
 
 __all__ = ["certify", "certify_inputs"]
 

@@ -43,10 +43,10 @@ from transferbound.message.generation import (
     prompt_length_bits,
 )
 from transferbound.priors import DocumentPreprocessing, Prior
-from transferbound.priors.backends.choose import TEXT_GENERATION
 from transferbound.risks.likelihoods import Likelihoods, log_likelihoods
 from transferbound.storage.run_state import RunState, settings_of
 from transferbound.subspace.config import SubspaceConfig
+from transferbound.tasks import TEXT_GENERATION
 
 __all__ = ["DEFAULT_KIND", "certify_language", "default_language_dim", "default_stages"]
 

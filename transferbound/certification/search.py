@@ -18,15 +18,15 @@ from typing import Any
 
 from tqdm import tqdm
 
+from transferbound.certification.candidates import check_candidates
 from transferbound.certification.inputs import Inputs
 from transferbound.certification.pilots import Encoder, pilot_settings, run_pilot
 from transferbound.certification.search_state import SearchState
-from transferbound.certification.settings import MAX_POINTS, CertifySettings
+from transferbound.certification.settings import CertifySettings
 from transferbound.certification.training import Run, subspace_model
 from transferbound.data.examples import Examples
 from transferbound.data.labelled import LabelledData
 from transferbound.distributed import accelerator_for
-from transferbound.errors import ArgumentError
 from transferbound.finetune import FinetuneSettings
 from transferbound.message import Header
 from transferbound.priors import Prior
@@ -147,34 +147,6 @@ def search_inputs(
         check_out(target)
         folder = target.with_name(target.name + ".partial")
     return _Search(inputs, points, share, folder, progress).run()
-
-
-def check_candidates(candidates: Sequence[CertifySettings], share: float) -> list[CertifySettings]:
-    """The distinct ones, in order. Raises ArgumentError where they or ``share`` cannot be searched with."""
-    if not 0.0 < share < 1.0:
-        raise ArgumentError(
-            f"search_share is {share!r}; it must lie between 0 and 1, for example 0.3: the full run gets the rest"
-        )
-    points = list(dict.fromkeys(candidates))
-    if len(points) < 2:
-        raise ArgumentError(f"the search has {len(points)} distinct candidates; name at least 2")
-    if len(points) > MAX_POINTS:
-        raise ArgumentError(f"the search has {len(points)} candidates; name at most {MAX_POINTS}")
-    alike: dict[str, list[object]] = {
-        "confidence": [point.confidence for point in points],
-        "number of declared candidates": [point.candidates for point in points],
-        "list_written": [point.list_written for point in points],
-        "epochs": [point.finetune.epochs for point in points],
-        "budget_minutes": [point.finetune.budget_minutes for point in points],
-        "mixed_precision": [point.finetune.mixed_precision for point in points],
-    }
-    for name, given in alike.items():
-        values = list(dict.fromkeys(given))
-        if len(values) > 1:
-            raise ArgumentError(
-                f"the candidates differ in {name} ({values[0]!r}, {values[1]!r}); use one value"
-            )
-    return points
 
 
 class _Search:

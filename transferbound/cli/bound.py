@@ -7,35 +7,27 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from transferbound.bounds.confidence import failure_probability
 from transferbound.certificate.certificate import Certificate
 from transferbound.certification.certify import certify_inputs
 from transferbound.certification.inputs import Inputs
-from transferbound.certification.search import check_candidates, search_inputs
+from transferbound.certification.search import search_inputs
 from transferbound.certification.settings import (
-    AUTOMATIC,
-    DEFAULT_HEAD_SCALE,
-    CertifySettings,
     default_dim,
     default_set_aside,
 )
 from transferbound.cli.bound_language import run_bound_language
-from transferbound.cli.candidates import parse_candidate
+from transferbound.cli.early import check_bound
 from transferbound.cli.options import fill
 from transferbound.cli.request import BoundRequest
+from transferbound.cli.request_settings import settings_of
 from transferbound.cli.search_grid import parse_grid
 from transferbound.data.documents import has_label
 from transferbound.data.labelled import LabelledData
 from transferbound.data.reading import DataReading
 from transferbound.errors import ArgumentError, DataError
-from transferbound.finetune import FinetuneSettings
-from transferbound.message.kinds import has_field
 from transferbound.priors import Prior
-from transferbound.priors.backends.choose import CLASSIFICATION, TASKS, TEXT_GENERATION
 from transferbound.priors.prior import is_language_model
-from transferbound.storage.folders import check_out
-from transferbound.subspace import SubspaceConfig
-from transferbound.subspace.config import header_for
+from transferbound.tasks import CLASSIFICATION, TASKS, TEXT_GENERATION
 
 __all__ = ["run_bound"]
 
@@ -53,18 +45,13 @@ def run_bound(given: Mapping[str, Any], progress: bool = True) -> Certificate:
         TransferboundError: one of :mod:`transferbound.errors`.
     """
     request, reading = fill(BoundRequest, given), fill(DataReading, given)
+    check_bound(given)
     if _task(request, reading) == TEXT_GENERATION:
         return run_bound_language(request, reading, given, progress)
     grid = parse_grid(request.search or ())
-    settings = [_settings(request, {**given, **point}, unnamed_dim=1000) for point in grid]
-    for one in settings:
-        _check(one)
-    if request.search:
-        check_candidates(settings, request.search_share)
-    check_out(request.out)
     prior = Prior.from_pretrained(request.prior, revision=request.revision)
     data = _load(request, reading, prior)
-    settings = [_settings(request, {**given, **point}, default_dim(data.n_units)) for point in grid]
+    settings = [settings_of(request, {**given, **point}, default_dim(data.n_units)) for point in grid]
     data = data.setting_aside(default_set_aside(settings[0], data, request.reference))
     part = None
     if request.prior_split is not None:
@@ -98,45 +85,6 @@ def _task(request: BoundRequest, reading: DataReading) -> str:
         return CLASSIFICATION
     labelled = has_label(request.dataset, reading.split, reading.config, reading.revision)
     return CLASSIFICATION if labelled else TEXT_GENERATION
-
-
-def _settings(request: BoundRequest, given: Mapping[str, Any], unnamed_dim: int) -> CertifySettings:
-    """The settings of one point of the search's grid; ``unnamed_dim`` is d where none is named."""
-    dim = unnamed_dim if given["dim"] is None else given["dim"]
-    kind = "film" if given["kind"] == AUTOMATIC else given["kind"]
-    unused = {} if has_field(kind, "rank") else {"rank": SubspaceConfig.rank}
-    subspace = fill(SubspaceConfig, given, kind=kind, dim=dim, **unused)
-    plain = SubspaceConfig("film", dim=unnamed_dim, head_scale=DEFAULT_HEAD_SCALE)
-    if given["kind"] == AUTOMATIC and subspace == plain:
-        automatic = _filled(request, given, None)
-        if automatic.is_automatic and not request.search:
-            return automatic
-    return _filled(request, given, subspace)
-
-
-def _filled(
-    request: BoundRequest, given: Mapping[str, Any], subspace: SubspaceConfig | None
-) -> CertifySettings:
-    candidate, candidates = parse_candidate(request.candidate)
-    return fill(
-        CertifySettings,
-        given,
-        subspace=subspace,
-        finetune=fill(FinetuneSettings, given),
-        candidate=candidate,
-        candidates=candidates,
-    )
-
-
-def _check(settings: CertifySettings) -> None:
-    """The header's own checks and that of the confidence, on the options as they stand; some defaults come later."""
-    failure_probability(settings.confidence)
-    header_for(
-        settings.subspace or SubspaceConfig(),
-        levels=settings.levels,
-        input_size=settings.input_size or 0,
-        head_seed=settings.head_seed,
-    )
 
 
 def _load(request: BoundRequest, reading: DataReading, prior: Prior) -> LabelledData:

@@ -18,9 +18,9 @@ from transferbound.errors import ArgumentError, DataError
 from transferbound.finetune import FinetuneSettings
 from transferbound.message.kinds import has_field
 from transferbound.priors import Prior
-from transferbound.priors.backends.choose import TEXT_GENERATION
 from transferbound.storage.folders import check_out
 from transferbound.subspace import SubspaceConfig
+from transferbound.tasks import TEXT_GENERATION
 
 __all__ = ["run_bound_language"]
 

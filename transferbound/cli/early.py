@@ -10,13 +10,17 @@ from typing import Any
 
 from huggingface_hub import constants
 
+from transferbound.certification.candidates import check_candidates
+from transferbound.certification.language_settings import PROMPT, LanguageSettings
 from transferbound.cli.options import fill
 from transferbound.cli.request import BoundRequest
+from transferbound.cli.request_settings import check_settings, settings_of
 from transferbound.cli.search_grid import parse_grid
 from transferbound.data.reading import DataReading
 from transferbound.errors import CertificateError, DataError, PriorError, TransferboundError
 from transferbound.storage.files import read_json
 from transferbound.storage.folders import check_out
+from transferbound.tasks import TEXT_GENERATION
 
 __all__ = ["check_bound", "check_certificate", "check_places"]
 
@@ -32,7 +36,14 @@ def check_bound(given: Mapping[str, Any]) -> None:
     """
     request = fill(BoundRequest, given)
     fill(DataReading, given)
-    parse_grid(request.search or ())
+    fill(LanguageSettings, given)
+    grid = parse_grid(request.search or ())
+    if request.task != TEXT_GENERATION and given["kind"] != PROMPT:
+        settings = [settings_of(request, {**given, **point}, unnamed_dim=1000) for point in grid]
+        for one in settings:
+            check_settings(one)
+        if request.search:
+            check_candidates(settings, request.search_share)
     check_out(request.out)
     check_places(prior=request.prior, dataset=request.dataset, reference=request.reference)
 

@@ -11,7 +11,7 @@ from torch import nn
 
 from transferbound.errors import ArgumentError, PriorError
 from transferbound.priors.backends.causal_lm import CausalLanguageModel, is_causal_lm
-from transferbound.priors.backends.choose import CLASSIFICATION, TASKS, TEXT_GENERATION, open_backend
+from transferbound.priors.backends.choose import open_backend
 from transferbound.priors.backends.dense import dense_tensors
 from transferbound.priors.backends.preprocessing import Preprocessing
 from transferbound.priors.backends.wrappers import LanguageModel
@@ -24,6 +24,7 @@ from transferbound.priors.class_order import match_classes, names_agree, reorder
 from transferbound.priors.fixed_map import open_fixed
 from transferbound.priors.head import initial_head
 from transferbound.priors.random_start import open_random
+from transferbound.tasks import CLASSIFICATION, TASKS, TEXT_GENERATION
 
 __all__ = ["Prior", "is_language_model"]
 

@@ -15,9 +15,9 @@ from transferbound.errors import ArgumentError, DataError, MessageError, PriorIn
 from transferbound.independence.check import check_independence
 from transferbound.language_predictor import PROMPT_SLACK_BITS
 from transferbound.priors import Prior
-from transferbound.priors.backends.choose import TEXT_GENERATION
 from transferbound.report.card_check import check_card
 from transferbound.risks.likelihoods import SLACK
+from transferbound.tasks import TEXT_GENERATION
 from transferbound.verification.compare import compare, differs
 from transferbound.verification.recorded import Places, load_corpus, load_prior, notes_on
 from transferbound.verification.verdict import Verdict

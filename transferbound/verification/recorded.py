@@ -16,8 +16,8 @@ from transferbound.data.reference import load_reference, reference_set_aside
 from transferbound.errors import ArgumentError, DataError, PriorError
 from transferbound.independence.reference import SearchedReference, searched_reference, set_aside_reference
 from transferbound.priors import Prior
-from transferbound.priors.backends.choose import CLASSIFICATION
 from transferbound.priors.reference import Reference
+from transferbound.tasks import CLASSIFICATION
 from transferbound.verification.compare import differs
 
 __all__ = [

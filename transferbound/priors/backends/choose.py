@@ -19,12 +19,9 @@ from transferbound.priors.backends.timm_backend import TimmBackend
 from transferbound.priors.backends.transformers_backend import TransformersImages
 from transferbound.priors.backends.transformers_network import read_config
 from transferbound.priors.checkpoint.resolve import Checkpoint
+from transferbound.tasks import CLASSIFICATION, TEXT_GENERATION
 
-__all__ = ["CLASSIFICATION", "TASKS", "TEXT_GENERATION", "open_backend"]
-
-CLASSIFICATION, TEXT_GENERATION = "classification", "text-generation"
-TASKS = (CLASSIFICATION, TEXT_GENERATION)
-"""What a checkpoint can be a prior for: classes of a row, or the tokens of a document."""
+__all__ = ["open_backend"]
 
 
 def open_backend(
