@@ -201,6 +201,7 @@ def test_warnings_logs_and_bars(capsys: Capture, monkeypatch: pytest.MonkeyPatch
         sys.stdout.writelines([STEERING.replace("\n", "")])
         raise ValueError(STEERING)
 
+    _nothing_is_checked_early(monkeypatch)
     monkeypatch.setattr("transferbound.verification.verify.verify", noisy)
     monkeypatch.setattr("warnings.showwarning", _shown)
     assert here_cli("verify", "anything") == 2
@@ -261,6 +262,7 @@ def test_the_unexpected_is_one_line_and_exit_2(
         "transferbound.cli.bound.run_bound",
     ):
         monkeypatch.setattr(name, failing)
+    _nothing_is_checked_early(monkeypatch)
     arguments = {
         "plan": ("--n", 9, "--train-error", 0, "--bits", 1),
         "demo": (),
@@ -274,10 +276,17 @@ def test_the_unexpected_is_one_line_and_exit_2(
     assert ", in failing" in told(capsys)
 
 
+def _nothing_is_checked_early(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As if every argument led somewhere."""
+    for name in ("check_bound", "check_certificate", "check_places"):
+        monkeypatch.setattr(f"transferbound.cli.app.{name}", lambda *_, **__: None)
+
+
 def test_an_interruption_and_a_failing_import(capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
     def failing(*_: Any, **__: Any) -> None:
         raise KeyboardInterrupt
 
+    _nothing_is_checked_early(monkeypatch)
     monkeypatch.setattr("transferbound.verification.verify.verify", failing)
     assert here_cli("verify", "folder") == 130
     assert "interrupted" in told(capsys)

@@ -265,8 +265,9 @@ def explain(
     json_: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Show what the bits of a message buy: by class or layer, by coordinate, and with half of them.
+    """Show what the bits of a message buy.
 
+    By class or layer, by coordinate, and what would be answered with half of them.
     Each coordinate is set to zero in turn and the training rows are counted again: what a linear head's numbers are
     worth is exact. Nothing here is certified or checked: see `transferbound verify`.
 

@@ -44,7 +44,9 @@ def export(
     ] = "64",
     quiet: Quiet = False,
 ) -> None:
-    """Write the certified model as an ordinary checkpoint, with certificate, message and card beside it.
+    """Write the certified model as an ordinary checkpoint.
+
+    Certificate, message and card lie beside it.
 
     It is loaded with no line of transferbound: timm.create_model("local-dir:OUT", pretrained=True), AutoModelFor...,
     pipeline, SentenceTransformer, PeftModel, or onnxruntime (model.onnx). After it is written, that library loads it
@@ -83,7 +85,9 @@ def push(
     json_: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Publish certificate, message, card and, where there is one, the exported model on the Hub, in one commit.
+    """Publish a certificate on the Hub.
+
+    Certificate, message, card and, where there is one, the exported model, in one commit.
 
     Nothing else that lies in the folder is sent. A folder whose card does not agree with its certificate is refused.
     Log in with `hf auth login`, or set HF_TOKEN.
