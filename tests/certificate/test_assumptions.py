@@ -6,15 +6,19 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import datasets
+import numpy as np
 import pytest
 from conftest import image_rows, save_rows, text_rows
-from spine_fixtures import QUICK, assigned, image_certificate, world, write_certificate
+from short_certificates import certified
+from spine_fixtures import QUICK, assigned, bright_rows, image_certificate, world, write_certificate
 
 from transferbound import CertifySettings, LabelledData, Prior, certify, verify
 from transferbound.certificate.assumptions import assumptions
 from transferbound.certificate.certificate import Certificate
 from transferbound.errors import ArgumentError
-from transferbound.message import OPEN_LIST
+from transferbound.message import OPEN_LIST, Header
+from transferbound.message.stream import encode
 
 
 def said(changes: dict[tuple[str | int, ...], Any]) -> list[str]:
@@ -84,6 +88,20 @@ def test_a_list_widened_after_results_is_a_warning_that_cannot_be_taken_away(tmp
 
 
 # Classes --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("names", [["class1", "class0"], ["class0", "class1 "], ["Class0", "class1"]])
+def test_a_copy_with_other_names_for_its_classes_is_other_data(names: list[str], tmp_path: Path) -> None:
+    rows = bright_rows(60)
+    folder = str(save_rows(tmp_path / "plain", rows))
+    copy = LabelledData.load(str(save_rows(tmp_path / "copy", rows, label=datasets.ClassLabel(names=names))))
+    message = encode(Header("constant", 1, answer=1, classes=2), np.zeros(1, dtype=np.int64))
+    case = certified(tmp_path / "out", Prior.from_pretrained(str(world() / "prior")), copy, message)
+    assert verify(case.folder, progress=False).holds
+    verdict = verify(case.folder, dataset=folder, progress=False)
+    assert not verdict.holds
+    assert any("class_names" in line for line in verdict.problems)
+
 
 _DECLARED = """---
 dataset_info:

@@ -10,16 +10,18 @@ from typing import Any, cast
 
 import numpy as np
 import pytest
+from conftest import save_rows, text_rows
 from spine_fixtures import here_cli, image_certificate, world
-from stated import case
+from stated import case, stated
 
-from transferbound import Certificate, Predictor
+from transferbound import Certificate, LabelledData, Predictor, Prior
 from transferbound.certificate.content import Content
 from transferbound.certificate.schema import input_columns
 from transferbound.errors import ArgumentError, CertificateError, DataError, ExportError, OutputError
 from transferbound.export import registry, timm_target
 from transferbound.export.export import export
 from transferbound.export.fold import folded
+from transferbound.message import Header
 from transferbound.priors.backends.wrappers import ImageClassifier
 
 Capture = pytest.CaptureFixture[str]
@@ -182,3 +184,22 @@ def test_a_language_model_has_no_ordinary_checkpoint() -> None:
     """What is certified of one is a mixture."""
     with pytest.raises(CertificateError, match=r"of a language model, and this is for classifiers: .* mixes"):
         input_columns(cast(Content, {"task": "text-generation"}))
+
+
+def test_rows_of_three_texts_are_one_text(tmp_path: Path, save_bert: Callable[..., Path]) -> None:
+    """The libraries would take a third text for something else."""
+    texts = text_rows(24)
+    rows = {"a": texts["text"], "b": texts["text"][::-1], "c": texts["text"][5:] + texts["text"][:5]}
+    data = LabelledData.load(
+        str(save_rows(tmp_path / "rows", rows | {"label": texts["label"]})), text_columns=["a", "b", "c"]
+    )
+    prior = save_bert(tmp_path / "prior", "BertForSequenceClassification", num_labels=3)
+    header = Header("hashed", 40, step=8, head_seed=5)
+    integers = np.random.default_rng(7).integers(-1, 2, 40)
+    folder = stated(Prior.from_pretrained(str(prior)), data, tmp_path / "out", header, integers)
+    out = export(folder, tmp_path / "model", check="all")
+    said = json.loads((out / "export.json").read_text())
+    assert said["target"] == "transformers"
+    assert said["checked"]["errors"] == Certificate.from_pretrained(folder).content["errors"]
+    card = (out / "README.md").read_text()
+    assert "A row is one text: those of `a`, `b`, `c`, in this order, a line each." in card

@@ -126,6 +126,8 @@ def _with_words_put_in(text: str) -> str:
     return " ".join(f"{word} indeed" if place % 3 == 2 else word for place, word in enumerate(words))
 
 
+MANY = " ".join(f"word{i}" for i in range(60))
+
 TEXTS: dict[str, Callable[[str], str]] = {
     "as they are": str,
     "in capitals": str.upper,
@@ -138,7 +140,7 @@ TEXTS: dict[str, Callable[[str], str]] = {
     "words put in": _with_words_put_in,
     "words moved": lambda text: " ".join(sorted(text.split())),
     "a word left out": lambda text: text.replace("nobody ", ""),
-    "inside a document": lambda text: f"{'yes and so on ' * 40} {text} {'no and so on ' * 40}",
+    "inside a document": lambda text: f"{MANY} {text} {MANY[::-1]}",
 }
 
 

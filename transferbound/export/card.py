@@ -5,6 +5,7 @@ from __future__ import annotations
 from transferbound.export.check import Checked
 from transferbound.export.subject import Subject
 from transferbound.export.target import Target
+from transferbound.report.markup import code
 
 __all__ = ["usage_section"]
 
@@ -14,8 +15,22 @@ def usage_section(subject: Subject, target: Target, checked: Checked) -> str:
     return (
         f"\n## How to load it with {target.name}\n\n"
         f"```python\n{target.usage(subject)}\n```\n\n"
-        f"{_held_to(subject, target, checked)}\n"
+        f"{_rows(subject)}{_held_to(subject, target, checked)}\n"
     )
+
+
+def _rows(subject: Subject) -> str:
+    """What a row must be made into that is neither one text, nor a pair, nor a picture of 8 bits."""
+    if len(subject.columns) > 2:
+        names = ", ".join(code(name) for name in subject.columns)
+        return f"A row is one text: those of {names}, in this order, a line each.\n\n"
+    if subject.image_bits > 8:
+        more = subject.image_bits - 8
+        return (
+            f"Grey values have {subject.image_bits} bits: give pictures of 8 bits, each value shifted right by {more}."
+            "\n\n"
+        )
+    return ""
 
 
 def _held_to(subject: Subject, target: Target, checked: Checked) -> str:

@@ -101,6 +101,7 @@ def _describe_text(subject: Subject, graph: Graph) -> dict[str, Any]:
         "max_length": subject.preprocessing.input_size,
         "truncation": "longest_first",
         "pair": len(subject.columns) == 2,
+        "lines": list(subject.columns) if len(subject.columns) > 2 else [],
         "padding": "masked" if "attention_mask" in graph.names else "none: rows of one length only",
     }
 

@@ -46,6 +46,7 @@ def describe_image(subject: Subject, folder: Path) -> dict[str, Any]:
             shutil.copyfile(own, folder / own.name)
         steps = [{"op": "image_processor", "backend": "pil"}]
     return {
+        "bits": subject.image_bits,
         "mode": "L" if preprocessing.channels == 1 else "RGB",
         "steps": steps,
         "scale": preprocessing.scale,

@@ -63,6 +63,11 @@ class Subject:
         return input_columns(self.certificate.content)
 
     @property
+    def image_bits(self) -> int:
+        """Of a grey value, of which the first 8 are read."""
+        return int(self.certificate.content["dataset"].get("image_bits", 8))
+
+    @property
     def modality(self) -> str:
         """``image`` or ``text``."""
         return self.prior.modality

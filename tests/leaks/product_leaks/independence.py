@@ -60,9 +60,7 @@ INDEPENDENCE = (
         file=_WORDINGS,
         old="_SHARE = 0.6",
         new="_SHARE = 2.0",
-        tests=tests_in(
-            "independence/test_independence.py", "test_sentences_inside_pretraining_documents_are_found"
-        ),
+        tests=tests_in("independence/test_disguises.py", "test_texts_in_disguise[inside a document]"),
     ),
     Control(
         name="words-put-in-hide-a-copy",
