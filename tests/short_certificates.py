@@ -105,6 +105,8 @@ def of_texts(checkpoint: Path) -> Case:
     rows["label"] = [int("good" in text or "film" in text) for text in rows["text"]]
     mine = {key: value[:100] for key, value in rows.items()}
     others = {key: value[100:] for key, value in rows.items()}
+    # Short ones: of so few words, a long text would hold nearly all of another's.
+    others["text"] = [" ".join(text.split()[:6]) for text in others["text"]]
     data = LabelledData.load(str(save_rows(world() / "sentences", mine)))
     prior = Prior.from_pretrained(str(checkpoint))
     reference = searched_reference(str(save_rows(world() / "other-sentences", others)), data)
