@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from transferbound.errors import PriorError
 from transferbound.priors.backends.pooling import pool
 
 __all__ = ["ImageClassifier", "LanguageModel", "PooledTextClassifier", "TextClassifier"]
@@ -75,7 +76,15 @@ class PooledTextClassifier(nn.Module):
         token_type_ids: torch.Tensor | None = None,
     ) -> torch.Tensor:
         extra = {} if token_type_ids is None else {"token_type_ids": token_type_ids}
-        hidden = self.network(input_ids=input_ids, attention_mask=attention_mask, **extra).last_hidden_state
+        try:
+            output = self.network(input_ids=input_ids, attention_mask=attention_mask, **extra)
+            hidden: torch.Tensor = output.last_hidden_state
+        except (AttributeError, ValueError, TypeError) as error:
+            reason = " ".join(str(error).split())[:200]
+            raise PriorError(
+                f"{type(self.network).__name__} gives no hidden states for texts alone ({reason}); name a text encoder "
+                "or decoder"
+            ) from error
         features = pool(hidden, attention_mask, self.pooling)
         for layer in self.dense.values():
             features = layer(features)
