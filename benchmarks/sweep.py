@@ -148,11 +148,14 @@ def main() -> None:
     parser.add_argument(
         "--minutes", type=float, default=600.0, help="for all; what is not begun by then is left out"
     )
+    parser.add_argument("--only", nargs="+", help="architectures, by their names")
     parser.add_argument("--write", type=Path, help="a file for the table")
     chosen = parser.parse_args()
     torch.set_num_threads(1)
     found, left, ends = [], 0, time.monotonic() + 60 * chosen.minutes
     for name, write in timm_architectures() if chosen.library == "timm" else text_architectures():
+        if chosen.only and name not in chosen.only:
+            continue
         if time.monotonic() > ends:
             left += 1
             continue
