@@ -44,19 +44,20 @@ _KEPT = {
 
 
 def points(scene: Scene) -> list[Point]:
-    """A task after another; the smallest bound, then equal train error."""
+    """A task after another; the smallest bound, then equal train error; ImageNet, whose passes are long, last."""
     tasks = (
         partial(_pictures, scene, "mnist", "fashion_mnist"),
         partial(_pictures, scene, "fashion_mnist", "mnist"),
         partial(_texts, scene),
     )
-    return [
+    made = [
         point
         for own in tasks
         for equal in (False, True)
         for seed in scene.seeds
         for point in own(seed, equal)
     ]
+    return sorted(made, key=lambda point: point.setting["prior"] == "ImageNet")
 
 
 def _pictures(scene: Scene, task: str, other: str, seed: int, equal: bool) -> Iterator[Point]:
