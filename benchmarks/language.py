@@ -6,7 +6,7 @@ Without ``--prior`` the network is a small random Llama. "scoring" is the throug
 and its further statistics included, as a part of that of a plain loop: forward, log-softmax, sum, in batches of the
 same size, longest first. "step" is the time of a step on the documents' loss in a subspace, as a part of that of a
 step of full finetuning with Adam on the cross-entropy. Both in turns in one process, so that a busy machine slows both;
-medians of ``--repeats``.
+medians of ``--repeats``. With one thread seconds are those of the process: waiting for others does not count.
 """
 
 from __future__ import annotations
@@ -83,13 +83,14 @@ def plain_scoring(network: nn.Module, start: int, data: EncodedDocuments) -> Non
 
 def in_turns(repeats: int, *parts: Callable[[], object]) -> list[float]:
     """Median seconds of each part."""
+    clock = time.process_time if torch.get_num_threads() == 1 else time.perf_counter
     times: list[list[float]] = [[] for _ in parts]
     for turn in range(repeats + 1):
         for part, found in zip(parts, times, strict=True):
-            begun = time.perf_counter()
+            begun = clock()
             part()
             if turn:  # the first is a rehearsal
-                found.append(time.perf_counter() - begun)
+                found.append(clock() - begun)
     return [statistics.median(found) for found in times]
 
 

@@ -102,7 +102,9 @@ def _verdict(rows: list[Row]) -> str:
         if more.sign == 0 and more.high > 0.2 * of(small, "bits").mean
         else ""
     )
-    return said + (f". {len(unmet)} runs ended before the loss was reached." if unmet else ".")
+    if not unmet:
+        return said + "."
+    return f"{said}. Of these {len(small + full)} runs {len(unmet)} ended before the loss was reached."
 
 
 SECTION = Section(

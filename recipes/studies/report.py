@@ -9,6 +9,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+import bits
 import data_dependent
 import equivariance
 import optimization
@@ -28,6 +29,7 @@ SECTIONS: tuple[Section, ...] = (
     optimization.SECTION,
     size.SECTION,
     equivariance.SECTION,
+    bits.SECTION,
 )
 
 _INTRODUCTION = """Written by `python recipes/studies/report.py` from the rows beside it (`NAME.jsonl`, a row a

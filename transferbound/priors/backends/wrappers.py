@@ -144,6 +144,6 @@ class LanguageModel(nn.Module):
         logits = self.network(input_ids=input_ids[:, :-1]).logits[:, given - 1 :]
         if logits.dtype in (torch.float16, torch.bfloat16):
             logits = logits.float()
-        chosen = logits.gather(2, targets[:, :, None]).squeeze(2) - logits.logsumexp(2)
+        chosen = logits.log_softmax(2).gather(2, targets[:, :, None]).squeeze(2)
         bits = chosen * (mask.to(chosen.dtype) / math.log(2.0))
         return bits, logits, targets
