@@ -145,10 +145,12 @@ def test_an_encoder_decoder(tmp_path: Path) -> None:
 def test_a_chat_template_is_not_applied(llama: Prior, tmp_path: Path) -> None:
     folder = save_language_model(tmp_path / "chat", ARCHITECTURES["llama"], "llama")
     template = "{% for message in messages %}<s>user {{ message['content'] }}</s>{% endfor %}"
-    save_tokenizer(folder, ARCHITECTURES["llama"], chat_template=template)
+    told = json.loads((folder / "tokenizer_config.json").read_bytes()) | {"chat_template": template}
+    (folder / "tokenizer_config.json").write_text(json.dumps(told), encoding="utf-8")
     chat = Prior.from_pretrained(str(folder), task=TASK)
     texts = ["ba be di", "<s> ba </s>", ""]
     plain, found = llama.preprocessing(0), chat.preprocessing(0)
+    assert "user" in found.tokenizer.chat_template  # type: ignore[attr-defined]
     assert found.tokens(texts) == plain.tokens(texts)  # type: ignore[attr-defined]
     assert found.tokens(["ba be di"]) == [[15, 52, 57]]  # type: ignore[attr-defined]
     assert found.to_dict()["template"] == "none"
