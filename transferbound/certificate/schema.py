@@ -91,8 +91,8 @@ def input_columns(content: Content) -> tuple[str, ...]:
     """
     if is_language(content):
         raise CertificateError(
-            "the certificate is of a language model, which names no class: what is certified mixes, on whole documents, "
-            "what several models say, which no ordinary checkpoint does; `transferbound verify` scores it"
+            "the certificate is of a language model, which names no class: what is certified mixes, on whole "
+            "documents, what several models say, which no ordinary checkpoint does; `transferbound verify` scores it"
         )
     modality = content["dataset"]["modality"]
     named = [str(name) for name in content["dataset"]["columns"].get(modality, [])]  # type: ignore[attr-defined]
