@@ -118,7 +118,12 @@ def test_a_further_kind_changes_nothing_of_version_1(
     assert "version" not in dict(before[2])
 
 
-CARDS = sorted((Path(__file__).parents[2] / "model_cards").glob("*/certificate.json"))
+CARDS = [
+    card
+    for card in sorted((Path(__file__).parents[2] / "model_cards").glob("*/certificate.json"))
+    if "task"
+    not in json.loads(card.read_text(encoding="utf-8"))  # a language model's has stages, not one header
+]
 
 
 @pytest.mark.parametrize("card", CARDS, ids=lambda card: card.parent.name)
