@@ -314,7 +314,7 @@ EDITS: dict[str, Callable[[str], str]] = {
     "a claim in a widget": lambda t: t.replace("---\n", "---\nwidget: [{text: 'bounded by 1 %'}]\n", 1),
     "a tag less": sub(r"- pac-bayes\n", ""),
     "tags as text": sub(r"tags:\n(- .*?\n)+", "tags: transferbound\n"),
-    "another library": sub("library_name: transferbound", "library_name: keras"),
+    "another library": sub("library_name: transferbound", "library_name: timm"),
     "metadata that ends early": sub(r"\nmodel-index", "\n---foo\nmodel-index"),
     "metadata that ends by dots": sub(r"\nmodel-index", "\n...\nmodel-index"),
     "metadata after a blank": lambda t: "\n" + t,

@@ -182,7 +182,7 @@ def test_a_certificate_that_counts_other_errors_is_not_exported(tmp_path: Path) 
 
 def test_a_language_model_has_no_ordinary_checkpoint() -> None:
     """What is certified of one is a mixture."""
-    with pytest.raises(CertificateError, match=r"of a language model, and this is for classifiers: .* mixes"):
+    with pytest.raises(CertificateError, match=r"of a language model, which names no class: .* mixes"):
         input_columns(cast(Content, {"task": "text-generation"}))
 
 

@@ -294,3 +294,27 @@ def test_a_certificate_of_one_kind_that_names_the_other_is_malformed(tmp_path: P
         (forged / "certificate.json").write_text(json.dumps(content_of(forged) | change), encoding="utf-8")
         with pytest.raises(CertificateError):
             Certificate.from_pretrained(forged)
+
+
+def test_a_card_that_hides_what_the_checkpoint_at_hand_admits(tmp_path: Path) -> None:
+    """Trap 9: the recorded card is silent, and the one beside the same tensors names the documents."""
+    folder, prior = tmp_path / "certificate", tmp_path / "prior"
+    data = jsonl(tmp_path / "whispered-tales", train=60)
+    assert bound(folder, data, "--epochs", 1, "--dim", 20) in (0, 3)
+    shutil.copytree(checkpoint("llama"), prior)
+    verdict = verify(folder, prior=str(prior))
+    assert verdict.holds, verdict.problems
+    (prior / "README.md").write_text("---\ndatasets:\n- someone/whispered-tales\n---\n", encoding="utf-8")
+    verdict = verify(folder, prior=str(prior))
+    assert not verdict.holds
+    assert "independence.findings is without" in verdict.problems[0]
+
+
+def test_weights_beside_a_certificate_are_not_what_holds(tmp_path: Path) -> None:
+    folder = tmp_path / "certificate"
+    shutil.copytree(language_certificate(), folder)
+    assert not any("also holds" in note for note in verify(folder).notes)
+    (folder / "model.safetensors").write_bytes(b"other weights")
+    verdict = verify(folder)
+    assert verdict.holds, verdict.problems
+    assert any("also holds model.safetensors, of which nothing was checked" in note for note in verdict.notes)

@@ -14,6 +14,7 @@ from transferbound import LabelledData, Prior, certify, verify
 from transferbound.certificate.certificate import Certificate
 from transferbound.data.examples import Examples
 from transferbound.errors import ArgumentError, CertificateError, PriorError
+from transferbound.report.card import write_card
 from transferbound.verification.recorded import Places
 
 
@@ -154,3 +155,28 @@ def test_reference_inputs_from_another_place_are_noted(tiny_bert: Path, tmp_path
     assert [note.split(";")[0] for note in verdict.notes] == [
         "the reference inputs were read from another place"
     ]
+
+
+def test_weights_beside_a_certificate_are_not_what_holds(folder: Path, elsewhere: dict[str, str]) -> None:
+    """Leak: a false model under a true certificate, of whose folder verify says that it holds."""
+    assert not any("also holds" in note for note in verify(folder, **elsewhere).notes)
+    for number in range(7):
+        (folder / f"model-{number}.safetensors").write_bytes(b"other weights")
+    verdict = verify(folder, **elsewhere)
+    assert verdict.holds, verdict.problems
+    (note,) = [note for note in verdict.notes if "also holds" in note]
+    assert "model-0.safetensors" in note
+    assert "and 2 more" in note
+    assert "nothing was checked" in verdict.text()
+
+
+def test_an_exported_folder_alone_has_the_card_of_another_library(
+    folder: Path, elsewhere: dict[str, str]
+) -> None:
+    certificate = Certificate.from_pretrained(folder)
+    write_card(folder, certificate, library="timm")
+    assert [line.split(" under ")[1].split()[0] for line in verify(folder, **elsewhere).problems] == [
+        "library_name"
+    ]
+    (folder / "export.json").write_text("{}", encoding="utf-8")
+    assert verify(folder, **elsewhere).holds

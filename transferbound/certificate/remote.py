@@ -22,7 +22,7 @@ from huggingface_hub.errors import (
 )
 
 from transferbound.certificate.certificate import CERTIFICATE_FILE
-from transferbound.certificate.schema import MESSAGE_FILE
+from transferbound.certificate.schema import EXPORT_FILE, MESSAGE_FILE
 from transferbound.errors import CertificateError
 from transferbound.message.stream import MAX_BYTES
 from transferbound.storage.files import MAX_JSON_BYTES
@@ -34,6 +34,7 @@ _ADDRESS = re.compile(r"hf://(?:models/)?([\w.-]{1,96}/[\w.-]{1,96})(?:@([\w./-]
 _LIMITS = {
     CERTIFICATE_FILE: MAX_JSON_BYTES,
     MESSAGE_FILE: MAX_BYTES,
+    EXPORT_FILE: MAX_JSON_BYTES,
     "README.md": 2**20,
     "figures/bound.png": 8 * 2**20,
 }

@@ -16,9 +16,12 @@ from transferbound.certificate.language_content import (
 from transferbound.errors import CertificateError
 from transferbound.risks import DEFAULT_RISK, RISKS
 
-__all__ = ["MESSAGE_FILE", "SCHEMA", "SCHEMA_VERSION", "check_content", "input_columns"]
+__all__ = ["EXPORT_FILE", "MESSAGE_FILE", "SCHEMA", "SCHEMA_VERSION", "check_content", "input_columns"]
 
 MESSAGE_FILE = "offset.bin"
+
+EXPORT_FILE = "export.json"
+"""What an exported model beside a certificate was made with; nothing that it says is checked."""
 
 SCHEMA = "transferbound-certificate"
 SCHEMA_VERSION = 2

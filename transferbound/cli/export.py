@@ -28,7 +28,8 @@ def run_export(
     Raises:
         TransferboundError: nothing was written, and why.
     """
-    from transferbound.export.export import EXPORT_FILE, export
+    from transferbound.certificate.schema import EXPORT_FILE
+    from transferbound.export.export import export
 
     export(folder, out, to, prior=prior, reference=reference, dataset=dataset, check=check)
     if not quiet:

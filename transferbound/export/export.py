@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from transferbound.certificate.certificate import CERTIFICATE_FILE, Certificate
-from transferbound.certificate.schema import MESSAGE_FILE
+from transferbound.certificate.schema import EXPORT_FILE, MESSAGE_FILE
 from transferbound.errors import ArgumentError, ExportError
 from transferbound.export.card import usage_section
 from transferbound.export.check import ALL_ROWS, Checked, check_export
@@ -22,9 +22,8 @@ from transferbound.report.card_check import check_card
 from transferbound.storage.files import write_bytes, write_json
 from transferbound.storage.folders import check_out, new_folder
 
-__all__ = ["EXPORT_FILE", "export", "export_predictor", "rows_to_check"]
+__all__ = ["export", "export_predictor", "rows_to_check"]
 
-EXPORT_FILE = "export.json"
 DEFAULT_ROWS = 64
 _MOST_ROWS = 2000
 

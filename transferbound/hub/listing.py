@@ -7,8 +7,8 @@ from pathlib import Path
 
 from transferbound.certificate.certificate import Certificate
 from transferbound.certificate.remote import certificate_limit
+from transferbound.certificate.schema import EXPORT_FILE
 from transferbound.errors import HubError
-from transferbound.export.export import EXPORT_FILE
 from transferbound.report.card import CARD_FILE
 from transferbound.report.card_check import check_card
 from transferbound.storage.files import read_json

@@ -10,9 +10,11 @@ from __future__ import annotations
 import html
 import re
 import unicodedata
+from collections.abc import Sequence
 from pathlib import Path
 
 from transferbound.certificate.certificate import Certificate
+from transferbound.certificate.schema import EXPORT_FILE
 from transferbound.errors import CertificateError
 from transferbound.report.card import CARD_FILE, LIBRARIES, card_metadata, card_text
 from transferbound.report.metadata import AUTHORS_KEYS, metadata_texts, parse_metadata
@@ -49,7 +51,9 @@ def check_card(folder: Path, certificate: Certificate) -> list[str]:
         ]
     ours = parse_metadata(card_metadata(certificate.content).to_yaml())
     own = "\n" + card_text(certificate)
-    problems = _metadata_problems(stated, ours)
+    # An exported model has the library that loads it.
+    libraries = LIBRARIES if (folder / EXPORT_FILE).is_file() else LIBRARIES[:1]
+    problems = _metadata_problems(stated, ours, libraries)
     if not body.startswith(own):
         return [*problems, _first_difference(body, own)]
     return problems + _author_problems(body[len(own) :], own)
@@ -65,7 +69,9 @@ def _parts(text: str) -> tuple[str, str]:
     return head, body
 
 
-def _metadata_problems(stated: dict[str, object], ours: dict[str, object]) -> list[str]:
+def _metadata_problems(
+    stated: dict[str, object], ours: dict[str, object], libraries: Sequence[str]
+) -> list[str]:
     problems = []
     for key, value in ours.items():
         found = stated.get(key)
@@ -73,7 +79,7 @@ def _metadata_problems(stated: dict[str, object], ours: dict[str, object]) -> li
             agrees = all(item in found for item in value)
         else:
             agrees = found == value or (key == "license" and isinstance(found, str))
-            agrees = agrees or (key == "library_name" and found in LIBRARIES)
+            agrees = agrees or (key == "library_name" and found in libraries)
         if not agrees:
             problems.append(
                 f"{CARD_FILE} has other metadata under {key} than the certificate gives: {_quoted(repr(found))}; "

@@ -19,7 +19,15 @@ from transferbound.report.card_check import check_card
 from transferbound.risks.likelihoods import SLACK
 from transferbound.tasks import TEXT_GENERATION
 from transferbound.verification.compare import compare, differs
-from transferbound.verification.recorded import Places, load_corpus, load_prior, notes_on
+from transferbound.verification.recorded import (
+    Places,
+    as_recorded,
+    load_corpus,
+    load_prior,
+    notes_on,
+    other_files,
+    silent_findings,
+)
 from transferbound.verification.verdict import Verdict
 
 __all__ = ["check_language", "verify_language"]
@@ -52,17 +60,17 @@ def verify_language(
         return Verdict(False, (f"dataset.pool: {error}",), certificate)
     stated_test = content["evaluation"]["test"]
     test = None if stated_test is None else _documents(content, places.dataset, stated_test["split"])
-    named = prior
-    if places.prior is not None:
-        recorded = content["prior"]
-        named = prior.under_name(recorded["id"], recorded["revision"], recorded["provenance"])
+    named = prior if places.prior is None else as_recorded(prior, content["prior"])
     verdict = check_language(
         certificate, named, data, test=test, places=places, batch_size=batch_size, progress=progress
     )
-    problems = list(verdict.problems) or check_card(folder, certificate)
+    problems = list(verdict.problems)
+    if places.prior is not None:
+        problems += silent_findings(certificate.content, prior, data)
+    problems = problems or check_card(folder, certificate)
     if test is not None and data.shared_rows(test):
         problems.append(f"evaluation.test.split {test.split} holds rows that were trained on")
-    notes = notes_on(certificate.content, prior, places)
+    notes = [*notes_on(certificate.content, prior, places), *other_files(folder)]
     return Verdict(not problems, tuple(problems), certificate, verdict.errors, tuple(notes))
 
 

@@ -7,23 +7,29 @@ import json
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from transferbound.certificate.certificate import Certificate
+from transferbound.certificate.certificate import CERTIFICATE_FILE, Certificate
 from transferbound.certificate.content import Content, PriorContent
+from transferbound.certificate.schema import MESSAGE_FILE
 from transferbound.data.examples import Examples
 from transferbound.data.labelled import DECLARED_BY_NAMES, LabelledData
 from transferbound.data.reading import DataReading
 from transferbound.data.reference import load_reference, reference_set_aside
+from transferbound.data.sample import Sample
 from transferbound.errors import ArgumentError, DataError, PriorError
+from transferbound.independence.check import check_independence
 from transferbound.independence.reference import SearchedReference, searched_reference, set_aside_reference
 from transferbound.priors import Prior
 from transferbound.priors.reference import Reference
+from transferbound.report.card import CARD_FILE
 from transferbound.tasks import CLASSIFICATION
 from transferbound.verification.compare import differs
+from transferbound.wording import shortened
 
 __all__ = [
     "PRIOR_BESIDE",
     "Places",
     "RecordedRows",
+    "as_recorded",
     "load_corpus",
     "load_own_reference",
     "load_prior",
@@ -31,10 +37,13 @@ __all__ = [
     "load_searched_reference",
     "message_problems",
     "notes_on",
+    "other_files",
+    "silent_findings",
     "without_set_aside",
 ]
 
 
+_MOST_LISTED = 5
 PRIOR_BESIDE = "prior"
 """The folder beside a certificate in which its checkpoint may lie."""
 
@@ -281,3 +290,34 @@ def notes_on(content: Content, checkpoint: Prior, places: Places) -> list[str]:
             "checked"
         )
     return notes
+
+
+def as_recorded(checkpoint: Prior, stated: PriorContent) -> Prior:
+    """The checkpoint under its recorded name, with what its recorded card said."""
+    return checkpoint.under_name(stated["id"], stated["revision"], stated["provenance"])
+
+
+def silent_findings(content: Content, checkpoint: Prior, data: Sample) -> list[str]:
+    """What the card of the checkpoint at hand says beyond the recorded one: a line each."""
+    known = {finding["message"] for finding in content["independence"]["findings"]}
+    here = checkpoint.under_name(content["prior"]["id"])
+    found = check_independence(here, data, override=True)["findings"]
+    return [
+        f"independence.findings is without: {item['message']}"
+        for item in found
+        if item["message"] not in known
+    ]
+
+
+def other_files(folder: Path) -> list[str]:
+    """A note where a folder holds more than a certificate: weights, say, that anybody can have put there."""
+    own = {CERTIFICATE_FILE, MESSAGE_FILE, CARD_FILE, "figures", PRIOR_BESIDE}
+    others = sorted(path.name for path in folder.iterdir() if path.name not in own)
+    if not others:
+        return []
+    listed = ", ".join(shortened(name, 60) for name in others[:_MOST_LISTED])
+    more = f" and {len(others) - _MOST_LISTED:,} more" if len(others) > _MOST_LISTED else ""
+    return [
+        f"the folder also holds {listed}{more}, of which nothing was checked: what holds is about the checkpoint moved "
+        "by offset.bin, and not about an exported model beside it"
+    ]

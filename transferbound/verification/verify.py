@@ -8,7 +8,6 @@ from dataclasses import replace
 from pathlib import Path
 
 from transferbound.certificate.certificate import Certificate
-from transferbound.certificate.content import Content, PriorContent
 from transferbound.certificate.language_content import is_language
 from transferbound.certificate.remote import certificate_folder
 from transferbound.certificate.statement import make_statement
@@ -25,12 +24,15 @@ from transferbound.verification.compare import compare, differs
 from transferbound.verification.language import verify_language
 from transferbound.verification.recorded import (
     Places,
+    as_recorded,
     load_corpus,
     load_prior,
     load_rows,
     load_searched_reference,
     message_problems,
     notes_on,
+    other_files,
+    silent_findings,
     without_set_aside,
 )
 from transferbound.verification.verdict import Verdict
@@ -83,7 +85,7 @@ def verify(
     rows = load_rows(content, places.dataset)
     verdict = check_certificate(
         certificate,
-        checkpoint if places.prior is None else _as_recorded(checkpoint, content["prior"]),
+        checkpoint if places.prior is None else as_recorded(checkpoint, content["prior"]),
         rows.data,
         test=rows.test,
         prior_split=rows.prior_split,
@@ -94,10 +96,10 @@ def verify(
     )
     problems = list(verdict.problems)
     if places.prior is not None:
-        problems += _silent_findings(content, checkpoint, rows.data)
+        problems += silent_findings(content, checkpoint, rows.data)
     # The card is made from the statement: where that is false there is nothing to compare it with.
     problems = problems or check_card(Path(folder), certificate)
-    notes = notes_on(content, checkpoint, places)
+    notes = [*notes_on(content, checkpoint, places), *other_files(Path(folder))]
     return replace(verdict, holds=not problems, problems=tuple(problems), notes=tuple(notes))
 
 
@@ -188,20 +190,3 @@ def _independence(
         pretraining_split=corpus["split"],
         prior_split=prior_split,
     )
-
-
-def _as_recorded(checkpoint: Prior, stated: PriorContent) -> Prior:
-    """The checkpoint under its recorded name, with what its recorded card said."""
-    return checkpoint.under_name(stated["id"], stated["revision"], stated["provenance"])
-
-
-def _silent_findings(content: Content, checkpoint: Prior, data: LabelledData) -> list[str]:
-    """What the card of the checkpoint at hand says beyond the recorded one."""
-    known = {finding["message"] for finding in content["independence"]["findings"]}
-    here = checkpoint.under_name(content["prior"]["id"])
-    found = check_independence(here, data, override=True)["findings"]
-    return [
-        f"independence.findings is without: {item['message']}"
-        for item in found
-        if item["message"] not in known
-    ]

@@ -217,4 +217,39 @@ VERIFICATION = (
         new="return shown if shown.strip() else _BLANK",
         tests=tests_in("attacks/test_card_attacks.py", "test_a_name_is_no_markup"),
     ),
+    Control(
+        name="a-language-models-card-may-be-silent",
+        trap="9: the recorded card hides what the card beside the same tensors says of the documents",
+        file="transferbound/verification/language.py",
+        old="        problems += silent_findings(certificate.content, prior, data)\n",
+        new="        pass\n",
+        tests=tests_in(
+            "language/test_language_certificates.py",
+            "test_a_card_that_hides_what_the_checkpoint_at_hand_admits",
+        ),
+    ),
+    Control(
+        name="weights-beside-are-passed-over",
+        trap="11: other weights lie in the folder of which verify says that it holds",
+        file=_VERIFY,
+        old=", *other_files(Path(folder))]",
+        new="]",
+        tests=tests_in(
+            "verification/test_recorded.py", "test_weights_beside_a_certificate_are_not_what_holds"
+        ),
+    ),
+    Control(
+        name="any-card-may-name-a-library",
+        trap="a card says that another library loads what nobody exported",
+        file=_CARD,
+        old="libraries = LIBRARIES if (folder / EXPORT_FILE).is_file() else LIBRARIES[:1]",
+        new="libraries = LIBRARIES",
+        tests=(
+            *tests_in(
+                "verification/test_recorded.py",
+                "test_an_exported_folder_alone_has_the_card_of_another_library",
+            ),
+            *tests_in("attacks/test_card_attacks.py", "test_an_edited_card_is_refused[another library]"),
+        ),
+    ),
 )
