@@ -47,4 +47,5 @@ from transferbound.bounds.smoothing import smoothed_likelihood as smoothed_likel
 from transferbound.bounds.subsample import population_errors as population_errors
 from transferbound.bounds.subsample import subsample_binomial as subsample_binomial
 from transferbound.bounds.subsample import subsample_kl as subsample_kl
+from transferbound.bounds.token_smoothing import smoothed_documents as smoothed_documents
 from transferbound.bounds.token_smoothing import token_smoothed as token_smoothed

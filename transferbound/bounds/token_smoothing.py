@@ -8,14 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from transferbound.bounds._checks import FloatArray, check_bits
+from transferbound.bounds._checks import FloatArray, check_bits, check_values
 from transferbound.bounds._tokens import check_documents
 from transferbound.bounds.occam import hoeffding, occam_kl
 from transferbound.bounds.one_sided import mean_upper_bound
 from transferbound.bounds.smoothing import SmoothedBound, Smoothing
 from transferbound.errors import ArgumentError
 
-__all__ = ["token_smoothed"]
+__all__ = ["smoothed_documents", "token_smoothed"]
 
 
 def token_smoothed(
@@ -41,18 +41,36 @@ def token_smoothed(
 
     Returns the bounds in bits a token, rounded up, with the smoothing of each. Raises ArgumentError.
     """
+    tokens, ends = check_documents("log2_tokens", log2_tokens, lengths)
+    probabilities, inside = np.exp2(tokens), np.arange(tokens.shape[1]) < ends[:, None]
+    losses = [
+        np.where(inside, Smoothing(float(alpha), vocabulary).losses(probabilities), 0.0).sum(axis=1) / ends
+        for alpha in alphas
+    ]
+    return smoothed_documents(losses, alphas, vocabulary, bits, delta)
+
+
+def smoothed_documents(
+    losses: Sequence[Any], alphas: Sequence[float], vocabulary: int, bits: float, delta: float
+) -> dict[str, SmoothedBound]:
+    """:func:`token_smoothed` from the smoothed losses of units: one array [n] an alpha, bits a token.
+
+    Conditions, source and the other arguments as there. Raises ArgumentError.
+
+        >>> found = smoothed_documents([[4.0, 5.0] * 200], [0.5], vocabulary=512, bits=50, delta=0.05)
+        >>> round(found["sublora"].bound, 3)
+        6.453
+    """
     if len(alphas) == 0:
         raise ArgumentError("alphas must name at least one value, got an empty list")
     choice_bits = math.log2(len(alphas))
     paid = check_bits(bits) + choice_bits
     found: dict[str, list[SmoothedBound]] = {"sublora": [], "kl": [], "betting": []}
-    tokens, ends = check_documents("log2_tokens", log2_tokens, lengths)
-    probabilities, inside = np.exp2(tokens), np.arange(tokens.shape[1]) < ends[:, None]
-    for alpha in alphas:
+    for alpha, values in zip(alphas, losses, strict=True):
         smoothing = Smoothing(float(alpha), vocabulary)
-        losses = np.where(inside, smoothing.losses(probabilities), 0.0).sum(axis=1) / ends
-        risk = math.fsum(losses) / len(losses)
-        for name, bound in _forms(losses, risk, smoothing, paid, delta).items():
+        array = check_values("losses", values)
+        risk = math.fsum(array) / len(array)
+        for name, bound in _forms(array, risk, smoothing, paid, delta).items():
             found[name].append(SmoothedBound(bound, risk, smoothing, choice_bits))
     return {name: min(bounds, key=lambda item: item.bound) for name, bounds in found.items()}
 

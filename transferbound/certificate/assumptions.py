@@ -191,6 +191,7 @@ def _chosen_after(candidates: int) -> str:
 
 
 def left_out_files(data: DatasetContent | DocumentsContent) -> list[str]:
+    """A warning where files of a local folder are in none of its splits, and nobody named those that are read."""
     files = data.get("files_left_out")
     if files is None or "data_files" in data:
         return []
@@ -240,6 +241,7 @@ def _unit(data: DatasetContent) -> str:
 
 
 def overlaps(overlap: dict[str, int]) -> list[str]:
+    """Warnings of rows that repeat one another, and of groups whose names are read alike."""
     found = []
     rows = overlap["rows"]
     if overlap["exact_duplicate_rows"] > rows // 100:

@@ -11,7 +11,14 @@ from typing import Any, cast
 import numpy as np
 import numpy.typing as npt
 
-from transferbound.bounds import Level, held_out_size, mean_upper_bound, occam_betting, occam_excess
+from transferbound.bounds import (
+    Level,
+    held_out_size,
+    mean_upper_bound,
+    occam_betting,
+    occam_excess,
+    smoothed_documents,
+)
 from transferbound.bounds.confidence import failure_probability
 from transferbound.certificate.content import CostContent
 from transferbound.certificate.identity import documents_content, prior_content
@@ -36,9 +43,8 @@ from transferbound.message import step_size
 from transferbound.message.variants import check_list_written
 from transferbound.priors import DocumentPreprocessing, Prior
 from transferbound.risks.bits_per_token import UNIFORM_BITS, BitsPerToken
-from transferbound.risks.likelihoods import SLACK, Likelihoods, log_likelihoods
+from transferbound.risks.likelihoods import ALPHAS, SLACK, Likelihoods, log_likelihoods
 from transferbound.risks.risk import Floats
-from transferbound.risks.smoothed_tokens import smoothed_bounds
 
 __all__ = ["TOP_SLACK", "Scored", "make_language_statement"]
 
@@ -105,13 +111,11 @@ def make_language_statement(
         )
         scored = Scored(encoded, *_both(prior, predictor, encoded, how), parts)
     risk = _risk(predictor, scored.encoded, scored.before, min_tokens)
-    delta, vocabulary = failure_probability(confidence), predictor.preprocessing.vocabulary
+    delta = failure_probability(confidence)
     levels, losses = _chain(predictor, risk, scored.after)
     bounds = risk.bounds(levels, delta)
-    dataset, decoder = (
-        documents_content(data, scored.encoded),
-        _decoder(predictor, candidates, list_written, min_tokens),
-    )
+    dataset = documents_content(data, scored.encoded)
+    decoder = _decoder(predictor, candidates, list_written, min_tokens)
     return {
         "schema": SCHEMA,
         "schema_version": SCHEMA_VERSION,
@@ -129,12 +133,7 @@ def make_language_statement(
         "bounds": {
             "chained_excess": bounds.risk + SLACK,
             "excess": _unchained(risk, losses, predictor, delta) + SLACK,
-            **{
-                name: value + SLACK
-                for name, value in smoothed_bounds(
-                    scored.after[-1].smoothed, risk.units, vocabulary, predictor.bits, delta
-                ).items()
-            },
+            **_smoothed(risk, scored.after[-1], predictor.bits, delta),
         },
         "prior": prior_content(prior),
         "dataset": dataset,
@@ -190,6 +189,14 @@ def _unchained(
     """The same without the chain: the excess of the last mixture over the prior, for all bits at once."""
     mix = sum(stage.mix for stage in predictor.message.stages)
     return risk.bounds([risk.level(losses, predictor.bits, mix)], delta).risk
+
+
+def _smoothed(risk: BitsPerToken, after: Likelihoods, bits: float, delta: float) -> dict[str, float]:
+    """What the forms of the literature, on the smoothed loss of each token, would give for the last stage's model."""
+    losses = [risk.units.losses(column) for column in after.smoothed.T]
+    found = smoothed_documents(losses, ALPHAS, risk.vocabulary, bits, delta)
+    names = {"sublora": "smoothed_hoeffding", "kl": "smoothed_kl", "betting": "smoothed_betting"}
+    return {names[form]: float(bound.bound) + SLACK for form, bound in found.items()}
 
 
 def _decoder(

@@ -30,6 +30,8 @@ from transferbound.subspace.quantizer import Quantizer
 
 __all__ = ["LanguageRun", "kept_likelihoods", "trained_offset"]
 
+_FORMAT = 1  # of likelihoods in the cache folder: what is scored, and how
+
 TRAINING_MIX = 8
 """a = 2^-8 while training; which a is best is found when all is trained, and paid."""
 
@@ -83,7 +85,7 @@ def kept_likelihoods(prior: Prior, data: Documents, encoded: EncodedDocuments, *
     """
     rows = hashlib.sha256(encoded.rows.tobytes() + encoded.lengths.tobytes()).hexdigest()
     key = hashlib.sha256(
-        f"{features_key(prior, data, int(encoded.lengths.max()))}\0{rows}".encode()
+        f"{_FORMAT}\0{features_key(prior, data, int(encoded.lengths.max()))}\0{rows}".encode()
     ).hexdigest()
     path = default_cache_dir() / f"likelihoods-{key[:40]}.npy"
     kept = open_array(path, np.float64, (encoded.n, 2 + len(ALPHAS)))

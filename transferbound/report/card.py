@@ -14,6 +14,7 @@ from transferbound.certificate.language_content import LANGUAGE_TASK, is_languag
 from transferbound.report.figures import FIGURE, draw_certificate
 from transferbound.report.language_card import language_card_parts, language_results
 from transferbound.report.markup import code, in_metadata, plain, table
+from transferbound.report.sections import sections
 from transferbound.report.summary import prior_label, remedy, warnings
 from transferbound.risks import risk_of
 from transferbound.storage.files import write_text
@@ -121,20 +122,15 @@ def card_text(certificate: Certificate) -> str:
 
 def _classifier_parts(certificate: Certificate) -> list[str]:
     content = certificate.content
-    return [
+    return sections(
         _statement(certificate),
-        f"![The bound beside what it is made of]({FIGURE})",
-        "## What was measured",
+        FIGURE,
         _measured(content),
-        "## What the message holds",
         _account(content),
-        "## What holding data out would have given",
         _holdout(content),
-        "## What must be true for this to hold",
-        "\n".join(f"- {plain(line)}" for line in content["assumptions"]),
-        "## How to check it",
+        content["assumptions"],
         _check(content),
-    ]
+    )
 
 
 def _statement(certificate: Certificate) -> str:

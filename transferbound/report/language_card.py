@@ -18,6 +18,7 @@ from transferbound.report.language_summary import (
     stage_words,
 )
 from transferbound.report.markup import code, in_metadata, plain, table
+from transferbound.report.sections import sections
 from transferbound.wording import confidence_text, percent, percent_up, round_up
 
 __all__ = ["language_card_parts", "language_results"]
@@ -58,20 +59,15 @@ def language_results(content: LanguageContent, name: str) -> list[EvalResult]:
 
 def language_card_parts(content: LanguageContent, is_vacuous: bool, figure: str) -> list[str]:
     """The parts of the card's text between its title and its end."""
-    return [
+    return sections(
         _statement(content, is_vacuous),
-        f"![The bound beside what it is made of]({figure})",
-        "## What was measured",
+        figure,
         _measured(content),
-        "## What the message holds",
         _account(content),
-        "## What holding data out would have given",
         _holdout(content),
-        "## What must be true for this to hold",
-        "\n".join(f"- {plain(line)}" for line in content["assumptions"]),
-        "## How to check it",
+        content["assumptions"],
         _check(content),
-    ]
+    )
 
 
 def _statement(content: LanguageContent, is_vacuous: bool) -> str:

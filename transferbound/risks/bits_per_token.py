@@ -21,7 +21,14 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from transferbound.bounds import ExcessBound, Level, chained_excess, mean_upper_bound
+from transferbound.bounds import (
+    FLOOR,
+    ExcessBound,
+    Level,
+    chained_excess,
+    floored_top,
+    mean_upper_bound,
+)
 from transferbound.message.generation import MOST_STAGES
 from transferbound.risks.risk import Objective, Words
 from transferbound.risks.units import Groups, Rows, Units
@@ -37,7 +44,7 @@ __all__ = ["UNIFORM_BITS", "BitsPerToken", "with_uniform"]
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
-UNIFORM_BITS = 7
+UNIFORM_BITS = int(-math.log2(FLOOR))
 """p0 holds 2^-7 of the uniform distribution, so that no document costs more than log2 V + 7 / L bits per token."""
 
 _FIRST_SPREAD = 0.3  # bits per token; until training has seen some
@@ -144,7 +151,7 @@ class BitsPerToken(Objective):
     @property
     def largest_prior_loss(self) -> float:
         """No document can cost p0 more, in bits per token."""
-        return math.log2(self.vocabulary) + UNIFORM_BITS / self.least
+        return floored_top(self.vocabulary, self.least)
 
     def after(self, log2: Floats, mix: int) -> BitsPerToken:
         """The risk of the next stage: what is mixed in is the mixture of this one, of p with ``log2`` [n], "
