@@ -20,6 +20,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy import stats
+from violation_rates import Bools, Leak, print_rates, violations_of
 
 from transferbound.bounds import occam_betting, occam_binomial, occam_kl
 
@@ -28,9 +29,6 @@ N = 100
 CELLS = 64
 SEEDS, DIMS, LEVELS = range(32), (1, 2, 3), (2, 3, 5)
 CHUNK = 250
-
-Bools = np.ndarray
-Leak = Callable[[np.random.Generator, int], Bools]
 
 
 @dataclass(frozen=True)
@@ -356,22 +354,8 @@ LEAKS: dict[str, Leak] = {
 
 
 def violations(name: str, seed: int, trials: int) -> Bools:
-    """In which trials the bound of the named learner was false; drawn in parts to bound the memory."""
-    learner = (HONEST | LEAKS)[name]
-    rng = np.random.default_rng(seed)
-    return np.concatenate([learner(rng, min(CHUNK, trials - done)) for done in range(0, trials, CHUNK)])
-
-
-def upper_limit(missed: Bools, confidence: float = 0.999) -> float:
-    """Upper Clopper-Pearson limit of the violation rate (by scipy, not by the code under test)."""
-    k, n = int(missed.sum()), len(missed)
-    return 1.0 if k == n else float(stats.beta.isf(1.0 - confidence, k + 1, n - k))
-
-
-def lower_limit(missed: Bools, confidence: float = 0.999) -> float:
-    """Lower Clopper-Pearson limit of the violation rate."""
-    k, n = int(missed.sum()), len(missed)
-    return 0.0 if k == 0 else float(stats.beta.ppf(1.0 - confidence, k, n - k + 1))
+    """In which trials the named learner stated something false."""
+    return violations_of((HONEST | LEAKS)[name], seed, trials, CHUNK)
 
 
 def main() -> None:
@@ -379,11 +363,7 @@ def main() -> None:
     parser.add_argument("--trials", type=int, default=2000, help="data sets drawn for each row")
     trials = parser.parse_args().trials
     print(f"delta = {DELTA}; {len(space().bits):,} messages; {trials:,} data sets a row; 99.9 % limits")
-    for title, learners in (("rule kept", HONEST), ("rule broken", LEAKS)):
-        for name in learners:
-            missed = violations(name, 1, trials)
-            limits = f"[{lower_limit(missed):.4f}, {upper_limit(missed):.4f}]"
-            print(f"{title:12s} {name:22s} {missed.mean():.4f} {limits}", flush=True)
+    print_rates(HONEST, LEAKS, trials, CHUNK)
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
+from violation_rates import Bools, print_rates, violations_of
 
 from transferbound.bounds import (
     ExcessBound,
@@ -42,7 +42,6 @@ PRIOR_TOP = 4.0
 WEIGHTS = (0.5, 0.98)
 CHUNK = 100
 
-Bools = np.ndarray
 Learner = Callable[[np.random.Generator, int], Bools]
 
 
@@ -327,22 +326,8 @@ LEAKS: dict[str, Learner] = {
 
 
 def violations(name: str, seed: int, trials: int) -> Bools:
-    """In which trials the named learner stated something false; drawn in parts to bound the memory."""
-    rng = np.random.default_rng(seed)
-    learner = (HONEST | LEAKS)[name]
-    return np.concatenate([learner(rng, min(CHUNK, trials - done)) for done in range(0, trials, CHUNK)])
-
-
-def upper_limit(missed: Bools, confidence: float = 0.999) -> float:
-    """Upper Clopper-Pearson limit of the rate of false statements."""
-    k, n = int(missed.sum()), len(missed)
-    return 1.0 if k == n else float(stats.beta.isf(1.0 - confidence, k + 1, n - k))
-
-
-def lower_limit(missed: Bools, confidence: float = 0.999) -> float:
-    """Lower Clopper-Pearson limit of the rate of false statements."""
-    k, n = int(missed.sum()), len(missed)
-    return 0.0 if k == 0 else float(stats.beta.ppf(1.0 - confidence, k, n - k + 1))
+    """In which trials the named learner stated something false."""
+    return violations_of((HONEST | LEAKS)[name], seed, trials, CHUNK)
 
 
 def main() -> None:
@@ -350,11 +335,7 @@ def main() -> None:
     parser.add_argument("--trials", type=int, default=1000, help="data sets drawn for each row")
     trials = parser.parse_args().trials
     print(f"delta = {DELTA}; {2**BITS:,} messages; {N} documents; {trials:,} data sets a row; 99.9 % limits")
-    for title, learners in (("rule kept", HONEST), ("rule broken", LEAKS)):
-        for name in learners:
-            missed = violations(name, 1, trials)
-            limits = f"[{lower_limit(missed):.4f}, {upper_limit(missed):.4f}]"
-            print(f"{title:12s} {name:30s} {missed.mean():.4f} {limits}", flush=True)
+    print_rates(HONEST, LEAKS, trials, CHUNK)
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ from transferbound.cli.options import with_options
 from transferbound.cli.renamed import by_present_names
 from transferbound.cli.request import BOUND_OPTIONS
 from transferbound.cli.share import export, push
-from transferbound.cli.told import FAILED, Json, Quiet, tell
+from transferbound.cli.told import FAILED, DatasetNow, Folder, Json, PriorNow, Quiet, ReferenceNow, tell
 from transferbound.wording import as_lines
 
 if TYPE_CHECKING:
@@ -86,19 +86,13 @@ def verify(
     folder: Annotated[
         str, typer.Argument(help="Folder that `transferbound bound` wrote, or hf://OWNER/NAME[@REVISION].")
     ],
-    prior: Annotated[
-        str | None, typer.Option(help="Where the checkpoint is now, if not under its recorded name.")
-    ] = None,
-    dataset: Annotated[
-        str | None, typer.Option(help="Where the data is now, if not under its recorded name.")
-    ] = None,
+    prior: PriorNow = None,
+    dataset: DatasetNow = None,
     pretraining_data: Annotated[
         str | None,
         typer.Option(help="Where the data is now that the checkpoint was trained on, if one is recorded."),
     ] = None,
-    reference: Annotated[
-        str | None, typer.Option(help="Where the reference inputs are now, if any of your own are recorded.")
-    ] = None,
+    reference: ReferenceNow = None,
     batch_size: Annotated[int, typer.Option(help="Rows at a time; does not change the result.")] = 250,
     json_: Json = False,
     quiet: Quiet = False,
@@ -129,7 +123,7 @@ def verify(
 @app.command()
 @guarded(FAILED)
 def predict(
-    folder: Annotated[Path, typer.Argument(help="Folder that `transferbound bound` wrote.")],
+    folder: Folder,
     inputs: Annotated[
         list[str] | None,
         typer.Argument(
@@ -145,12 +139,8 @@ def predict(
             help="A row a line: a text, the path of an image, or JSON lines with the certificate's column names."
         ),
     ] = None,
-    prior: Annotated[
-        str | None, typer.Option(help="Where the checkpoint is now, if not under its recorded name.")
-    ] = None,
-    reference: Annotated[
-        str | None, typer.Option(help="Where the reference inputs are now, if any of your own are recorded.")
-    ] = None,
+    prior: PriorNow = None,
+    reference: ReferenceNow = None,
     dataset: Annotated[
         str | None,
         typer.Option(help="Where the data set is now, if rows of it, set aside, are the reference inputs."),
@@ -206,7 +196,7 @@ app.command()(push)
 @app.command()
 @guarded(FAILED)
 def card(
-    folder: Annotated[Path, typer.Argument(help="Folder that `transferbound bound` wrote.")],
+    folder: Folder,
     quiet: Quiet = False,
 ) -> None:
     """(Re)write a certificate's model card (README.md) and figure."""
@@ -226,7 +216,7 @@ def card(
 @app.command()
 @guarded(FAILED)
 def account(
-    folder: Annotated[Path, typer.Argument(help="Folder that `transferbound bound` wrote.")],
+    folder: Folder,
     json_: Json = False,
 ) -> None:
     """Print what each choice in a message costs, bit by bit."""
@@ -240,16 +230,10 @@ def account(
 @app.command()
 @guarded(FAILED)
 def explain(
-    folder: Annotated[Path, typer.Argument(help="Folder that `transferbound bound` wrote.")],
-    prior: Annotated[
-        str | None, typer.Option(help="Where the checkpoint is now, if not under its recorded name.")
-    ] = None,
-    dataset: Annotated[
-        str | None, typer.Option(help="Where the data is now, if not under its recorded name.")
-    ] = None,
-    reference: Annotated[
-        str | None, typer.Option(help="Where the reference inputs are now, if any of your own are recorded.")
-    ] = None,
+    folder: Folder,
+    prior: PriorNow = None,
+    dataset: DatasetNow = None,
+    reference: ReferenceNow = None,
     rows: Annotated[
         int | None,
         typer.Option(

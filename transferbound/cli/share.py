@@ -8,14 +8,14 @@ from typing import Annotated
 import typer
 
 from transferbound.cli.guard import guarded
-from transferbound.cli.told import FAILED, Json, Quiet, tell
+from transferbound.cli.told import FAILED, Folder, Json, PriorNow, Quiet, ReferenceNow, tell
 
 __all__ = ["export", "push"]
 
 
 @guarded(FAILED)
 def export(
-    folder: Annotated[Path, typer.Argument(help="Folder that `transferbound bound` wrote.")],
+    folder: Folder,
     out: Annotated[Path, typer.Option(help="The new folder; must not exist.")],
     to: Annotated[
         str | None,
@@ -24,12 +24,8 @@ def export(
             "its form can carry the predictor, else onnx."
         ),
     ] = None,
-    prior: Annotated[
-        str | None, typer.Option(help="Where the checkpoint is now, if not under its recorded name.")
-    ] = None,
-    reference: Annotated[
-        str | None, typer.Option(help="Where the reference inputs are now, if any of your own are recorded.")
-    ] = None,
+    prior: PriorNow = None,
+    reference: ReferenceNow = None,
     dataset: Annotated[
         str | None,
         typer.Option(help="Where the data set is now: its rows set aside, or all of them for --check all."),

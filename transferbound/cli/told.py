@@ -1,18 +1,29 @@
-"""What commands have in common: their result as JSON, as text, or not at all."""
+"""What commands have in common: where things are now, and their result as JSON, as text, or not at all."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-__all__ = ["FAILED", "Json", "Quiet", "tell"]
+__all__ = ["FAILED", "DatasetNow", "Folder", "Json", "PriorNow", "Quiet", "ReferenceNow", "tell"]
 
 FAILED = "it failed"
 """What is said of a command that fails unexpectedly."""
 
+Folder = Annotated[Path, typer.Argument(help="Folder that `transferbound bound` wrote.")]
+PriorNow = Annotated[
+    str | None, typer.Option(help="Where the checkpoint is now, if not under its recorded name.")
+]
+DatasetNow = Annotated[
+    str | None, typer.Option(help="Where the data is now, if not under its recorded name.")
+]
+ReferenceNow = Annotated[
+    str | None, typer.Option(help="Where the reference inputs are now, if any of your own are recorded.")
+]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON on standard output.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress bars and no summary.")]
 

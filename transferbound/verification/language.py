@@ -11,24 +11,24 @@ from transferbound.certificate.certificate import Certificate
 from transferbound.certificate.language_content import LanguageContent, LanguageStatement, language_content
 from transferbound.certificate.language_statement import TOP_SLACK, make_language_statement
 from transferbound.data.documents import Documents
-from transferbound.errors import ArgumentError, DataError, MessageError, PriorIndependenceError
-from transferbound.independence.check import check_independence
+from transferbound.errors import ArgumentError, DataError
 from transferbound.language_predictor import PROMPT_SLACK_BITS
 from transferbound.priors import Prior
 from transferbound.report.card_check import check_card
 from transferbound.risks.likelihoods import SLACK
 from transferbound.tasks import TEXT_GENERATION
 from transferbound.verification.compare import compare, differs
+from transferbound.verification.independence_again import checked_again, silent_findings
 from transferbound.verification.recorded import (
     Places,
     as_recorded,
     load_corpus,
     load_prior,
+    message_problems,
     notes_on,
     other_files,
-    silent_findings,
 )
-from transferbound.verification.verdict import Verdict
+from transferbound.verification.verdict import REFUSALS, Verdict
 
 __all__ = ["check_language", "verify_language"]
 
@@ -86,16 +86,12 @@ def check_language(
 ) -> Verdict:
     """Checks a certificate against a language model and documents that are loaded, under their recorded names."""
     content = language_content(certificate.content)
-    corpus = content["independence"]["checked"]["pretraining_data"]
+    if problems := message_problems(certificate):
+        return Verdict(False, tuple(problems), certificate)
     elsewhere = None if places is None else places.pretraining_data
     try:
-        independence = check_independence(
-            prior,
-            data,
-            None if corpus is None else load_corpus(certificate.content, elsewhere) or corpus["id"],
-            override=content["independence"]["override"],
-            pretraining_split="train" if corpus is None else corpus["split"],
-        )
+        corpus = load_corpus(certificate.content, elsewhere)
+        independence = checked_again(content["independence"], prior, data, None, corpus)
         computed = make_language_statement(
             prior,
             data,
@@ -111,12 +107,8 @@ def check_language(
             progress=progress,
             seed=secrets.randbits(32),  # other batches than the writer's, which nobody can foresee
         )
-    except PriorIndependenceError as error:
-        return Verdict(False, (f"independence: {error}",), certificate)
-    except MessageError as error:
-        return Verdict(False, (f"offset.bin: {error}",), certificate)
-    except ArgumentError as error:
-        return Verdict(False, (f"a stated value is out of range: {error}",), certificate)
+    except REFUSALS as error:
+        return Verdict.refused(certificate, error)
     stated = {key: value for key, value in content.items() if key != "unverified"}
     problems = compare(stated, dict(computed), slack=_slack_of(computed))
     return Verdict(not problems, tuple(problems), certificate)

@@ -14,9 +14,7 @@ from transferbound.data.examples import Examples
 from transferbound.data.labelled import DECLARED_BY_NAMES, LabelledData
 from transferbound.data.reading import DataReading
 from transferbound.data.reference import load_reference, reference_set_aside
-from transferbound.data.sample import Sample
 from transferbound.errors import ArgumentError, DataError, PriorError
-from transferbound.independence.check import check_independence
 from transferbound.independence.reference import SearchedReference, searched_reference, set_aside_reference
 from transferbound.priors import Prior
 from transferbound.priors.reference import Reference
@@ -38,7 +36,6 @@ __all__ = [
     "message_problems",
     "notes_on",
     "other_files",
-    "silent_findings",
     "without_set_aside",
 ]
 
@@ -295,18 +292,6 @@ def notes_on(content: Content, checkpoint: Prior, places: Places) -> list[str]:
 def as_recorded(checkpoint: Prior, stated: PriorContent) -> Prior:
     """The checkpoint under its recorded name, with what its recorded card said."""
     return checkpoint.under_name(stated["id"], stated["revision"], stated["provenance"])
-
-
-def silent_findings(content: Content, checkpoint: Prior, data: Sample) -> list[str]:
-    """What the card of the checkpoint at hand says beyond the recorded one: a line each."""
-    known = {finding["message"] for finding in content["independence"]["findings"]}
-    here = checkpoint.under_name(content["prior"]["id"])
-    found = check_independence(here, data, override=True)["findings"]
-    return [
-        f"independence.findings is without: {item['message']}"
-        for item in found
-        if item["message"] not in known
-    ]
 
 
 def other_files(folder: Path) -> list[str]:

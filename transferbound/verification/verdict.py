@@ -7,6 +7,7 @@ from typing import Any
 
 from transferbound.certificate.certificate import Certificate
 from transferbound.certificate.language_content import LanguageContent, is_language, language_content
+from transferbound.errors import ArgumentError, MessageError, PriorIndependenceError, TransferboundError
 from transferbound.report.language_summary import (
     excess_sentence,
     language_prior_label,
@@ -18,7 +19,10 @@ from transferbound.report.summary import prior_label, warnings
 from transferbound.risks import risk_of
 from transferbound.wording import as_lines, confidence_text, shortened
 
-__all__ = ["Verdict"]
+__all__ = ["REFUSALS", "Verdict"]
+
+REFUSALS = (PriorIndependenceError, MessageError, ArgumentError)
+"""What computing a statement again ends with where the certificate does not hold."""
 
 _MOST_SHOWN, _LONGEST = 50, 600
 """Problems that are shown, and characters of each: whoever made a certificate cannot scroll the verdict away."""
@@ -41,6 +45,15 @@ class Verdict:
     certificate: Certificate
     errors: int | None = None
     notes: tuple[str, ...] = ()
+
+    @classmethod
+    def refused(cls, certificate: Certificate, error: TransferboundError) -> Verdict:
+        """That of a certificate whose statement cannot be made again, because of one of ``REFUSALS``."""
+        if isinstance(error, PriorIndependenceError):
+            return cls(False, (f"independence: {error}",), certificate)
+        if isinstance(error, MessageError):
+            return cls(False, (f"offset.bin: {error}",), certificate)
+        return cls(False, (f"a stated value is out of range: {error}",), certificate)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data, for JSON."""

@@ -13,14 +13,12 @@ from transferbound.certificate.remote import certificate_folder
 from transferbound.certificate.statement import make_statement
 from transferbound.data.examples import Examples
 from transferbound.data.labelled import LabelledData
-from transferbound.errors import ArgumentError, MessageError, PriorIndependenceError
-from transferbound.independence.check import check_independence
-from transferbound.independence.record import IndependenceRecord
 from transferbound.priors import Prior
 from transferbound.report.card_check import check_card
 from transferbound.risks import DEFAULT_RISK
 from transferbound.storage.folders import scratch_folder
 from transferbound.verification.compare import compare, differs
+from transferbound.verification.independence_again import checked_again, silent_findings
 from transferbound.verification.language import verify_language
 from transferbound.verification.recorded import (
     Places,
@@ -32,10 +30,9 @@ from transferbound.verification.recorded import (
     message_problems,
     notes_on,
     other_files,
-    silent_findings,
     without_set_aside,
 )
-from transferbound.verification.verdict import Verdict
+from transferbound.verification.verdict import REFUSALS, Verdict
 
 __all__ = ["check_certificate", "verify"]
 
@@ -144,19 +141,15 @@ def check_certificate(
                 candidates=content["decoder"]["candidates"],
                 list_written=content["decoder"].get("list_written", "before"),
                 test=test,
-                independence=_independence(content["independence"], prior, data, prior_split, pretraining),
+                independence=checked_again(content["independence"], prior, data, prior_split, pretraining),
                 reference=load_searched_reference(content, reference, data),
                 batch_size=batch_size,
                 progress=progress,
                 cache_dir=scratch,
                 seed=secrets.randbits(32),  # other batches than the writer's, which nobody can foresee
             )
-    except PriorIndependenceError as error:
-        return Verdict(False, (f"independence: {error}",), certificate)
-    except MessageError as error:
-        return Verdict(False, (f"offset.bin: {error}",), certificate)
-    except ArgumentError as error:
-        return Verdict(False, (f"a stated value is out of range: {error}",), certificate)
+    except REFUSALS as error:
+        return Verdict.refused(certificate, error)
     problems = compare({key: value for key, value in content.items() if key != "unverified"}, computed)
     problems += _test_problems(test, data, prior_split)
     return Verdict(not problems, tuple(problems), certificate, computed["errors"])
@@ -169,24 +162,3 @@ def _test_problems(
     if test is None or not any(split.shared_rows(test) for split in seen):
         return []
     return [f"evaluation.test.split {test.split} holds rows that were trained on"]
-
-
-def _independence(
-    stated: IndependenceRecord,
-    prior: Prior,
-    data: LabelledData,
-    prior_split: LabelledData | None,
-    pretraining: Examples | None,
-) -> IndependenceRecord:
-    """The check again, as it was made."""
-    corpus = stated["checked"]["pretraining_data"]
-    if corpus is None:
-        return check_independence(prior, data, override=stated["override"], prior_split=prior_split)
-    return check_independence(
-        prior,
-        data,
-        pretraining or corpus["id"],
-        override=stated["override"],
-        pretraining_split=corpus["split"],
-        prior_split=prior_split,
-    )

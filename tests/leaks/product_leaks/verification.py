@@ -6,6 +6,7 @@ __all__ = ["VERIFICATION"]
 
 _COMPARE = "transferbound/verification/compare.py"
 _VERIFY = "transferbound/verification/verify.py"
+_INDEPENDENCE = "transferbound/verification/independence_again.py"
 _CARD = "transferbound/report/card_check.py"
 _KEYS = "for key in [*stated, *(k for k in computed if k not in stated)]:"
 
@@ -135,7 +136,7 @@ VERIFICATION = (
     Control(
         name="the-record-of-independence-is-believed",
         trap="9, 14: verify takes the record of what was compared as it stands",
-        file=_VERIFY,
+        file=_INDEPENDENCE,
         old='    corpus = stated["checked"]["pretraining_data"]\n',
         new='    return stated\n    corpus = stated["checked"]["pretraining_data"]\n',
         tests=(
@@ -151,7 +152,7 @@ VERIFICATION = (
     Control(
         name="a-telling-card-is-not-read",
         trap="9: the card of the checkpoint at hand names the data, the recorded one does not",
-        file=_VERIFY,
+        file=_INDEPENDENCE,
         old='found = check_independence(here, data, override=True)["findings"]',
         new="found = []",
         tests=(
