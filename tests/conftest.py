@@ -13,7 +13,8 @@ if "PYTEST_XDIST_WORKER" in os.environ:  # side by side, more threads than cores
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 # Read once by huggingface_hub and datasets when they are first imported.
-_HOME = tempfile.mkdtemp(prefix="transferbound-tests-")
+_HOME = os.environ.get("TRANSFERBOUND_TESTS_HOME") or tempfile.mkdtemp(prefix="transferbound-tests-")
+Path(_HOME).mkdir(parents=True, exist_ok=True)
 os.environ["HF_HOME"] = _HOME
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["TRANSFERBOUND_CACHE"] = os.path.join(_HOME, "transferbound")

@@ -17,6 +17,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from fuzz_generation import feed_generation
 from fuzz_messages import feed_codes, feed_messages
 from fuzz_texts import feed_card, feed_reader
 
@@ -42,6 +43,7 @@ def _card(count: int, seed: int, folders: Folders) -> Counter[str]:
 
 FUZZERS: dict[str, Callable[[int, int, Folders], Counter[str]]] = {
     "messages": lambda count, seed, folders: feed_messages(count, seed),
+    "generation": lambda count, seed, folders: feed_generation(count, seed),
     "codes": lambda count, seed, folders: feed_codes(count, seed),
     "reader": _reader,
     "card": _card,

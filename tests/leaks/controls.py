@@ -3,7 +3,7 @@
 A leak test that patches the wrong module passes for nothing. So every leak of ``product_leaks`` is put into the
 product itself, one at a time, and the tests that it names must fail for it, and pass without it.
 
-    python tests/leaks/controls.py            all of them, which takes a while
+    python tests/leaks/controls.py            all of them, which takes a while; --part 1/2 and --part 2/2 side by side
     python tests/leaks/controls.py NAME ...   some of them
     python tests/leaks/controls.py --list     which there are
 """
@@ -11,15 +11,14 @@ product itself, one at a time, and the tests that it names must fail for it, and
 from __future__ import annotations
 
 import argparse
+import multiprocessing
 import os
 import re
 import shutil
-import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,13 +29,11 @@ ROOT = Path(__file__).resolve().parents[2]
 
 _COPIED = ("transferbound", "tests", "pyproject.toml")  # everything else is a link
 _SECONDS = 1800
-_RUN = """
-import sys, transferbound, pytest
-if not transferbound.__file__.startswith(sys.argv[1]):
-    sys.exit(f"{transferbound.__file__} was imported, not the copy in {sys.argv[1]}")
-sys.exit(pytest.main(sys.argv[2:]))
-"""
+_PRELOADED = ["torch", "torchvision", "timm", "transformers", "datasets", "peft", "scipy.stats", "pytest"]
+"""What nearly every test loads, loaded once: the processes that run the tests are forked from there."""
+
 _OPTIONS = ("-q", "--tb=no", "-p", "no:cacheprovider", "-o", "addopts=-rfE --strict-markers")
+_OPTIONS += ("-W", "ignore::pytest.PytestAssertRewriteWarning")  # of what is loaded beforehand
 _FAILED = re.compile(r"^FAILED (?P<test>\S+(?:\[.*?\])?)(?: - (?P<why>.*))?$", re.MULTILINE)
 _BROKEN = re.compile(
     r"(NameError|UnboundLocalError|SyntaxError|ImportError|ModuleNotFoundError|AttributeError)\b"
@@ -55,26 +52,37 @@ class Outcome:
 
 def run_tests(copy: Path, tests: Iterable[str]) -> Outcome:
     """The tests in the copy, in a process of their own that imports the copy."""
-    environment = os.environ | {
-        "PYTHONPATH": str(copy),
-        "OMP_NUM_THREADS": "1",
-        "OMP_WAIT_POLICY": "passive",
-        "COLUMNS": "400",
-    }
-    try:
-        done = subprocess.run(
-            [sys.executable, "-c", _RUN, str(copy), *_OPTIONS, *tests],
-            cwd=copy,
-            env=environment,
-            capture_output=True,
-            text=True,
-            timeout=_SECONDS,
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(_PRELOADED)
+    printed = copy.with_suffix(".txt")
+    process = context.Process(target=_run_here, args=(copy, [*tests], printed))
+    process.start()
+    process.join(_SECONDS)
+    if process.exitcode is None:
+        process.kill()
         return Outcome(-1, {}, f"not done in {_SECONDS} seconds")
-    failed = {found["test"]: found["why"] or "" for found in _FAILED.finditer(done.stdout)}
-    return Outcome(done.returncode, failed, done.stdout + done.stderr)
+    text = printed.read_text(encoding="utf-8", errors="replace")
+    failed = {found["test"]: found["why"] or "" for found in _FAILED.finditer(text)}
+    return Outcome(process.exitcode, failed, text)
+
+
+def _run_here(copy: Path, tests: list[str], printed: Path) -> None:
+    with printed.open("wb") as stream:
+        os.dup2(stream.fileno(), 1)
+        os.dup2(stream.fileno(), 2)
+    os.chdir(copy)
+    os.environ["PYTHONPATH"] = str(copy)
+    sys.path[:] = [
+        str(copy),
+        *(folder for folder in sys.path if not Path(folder).is_relative_to(ROOT / "tests")),
+    ]
+    import pytest
+
+    import transferbound
+
+    if not Path(transferbound.__file__).is_relative_to(copy):
+        sys.exit(f"{transferbound.__file__} was imported, not the copy in {copy}")
+    sys.exit(pytest.main([*_OPTIONS, *tests]))
 
 
 def why_it_does_not_bite(control: Control, outcome: Outcome) -> str:
@@ -114,9 +122,10 @@ def put_in(control: Control, copy: Path) -> None:
     file.write_text(text.replace(control.old, control.new), encoding="utf-8")
 
 
-def check(controls: Sequence[Control], jobs: int) -> int:
-    """Runs the tests without a leak, then with each, ``jobs`` at a time. Gives how many controls do not bite."""
+def check(controls: Sequence[Control]) -> int:
+    """Runs the tests without a leak, then with each. Gives how many controls do not bite."""
     with tempfile.TemporaryDirectory(prefix="controls-") as folder:
+        _set_environment(Path(folder).resolve() / "home")
         # The first run leaves compiled files behind, which the copies of the copy take over.
         honest = make_copy(Path(folder).resolve() / "honest")
         tests = sorted({test for control in controls for test in control.tests})
@@ -126,8 +135,19 @@ def check(controls: Sequence[Control], jobs: int) -> int:
             print("without a leak the tests do not pass")
             return len(controls)
         print(f"without a leak all {len(tests)} tests pass", flush=True)
-        with ThreadPoolExecutor(jobs) as pool:
-            return sum(not bites for bites in pool.map(lambda control: _bites(control, honest), controls))
+        return sum(not _bites(control, honest) for control in controls)
+
+
+def _set_environment(home: Path) -> None:
+    """What the libraries read when they are loaded, which is before ``conftest.py`` is."""
+    os.environ |= {
+        "TRANSFERBOUND_TESTS_HOME": str(home),
+        "HF_HOME": str(home),
+        "HF_HUB_OFFLINE": "1",
+        "OMP_NUM_THREADS": "1",
+        "OMP_WAIT_POLICY": "passive",
+        "COLUMNS": "400",
+    }
 
 
 def _bites(control: Control, honest: Path) -> bool:
@@ -151,7 +171,7 @@ def main() -> int:
     parser.add_argument(
         "--list", action="store_true", help="print the controls with their traps and run nothing"
     )
-    parser.add_argument("--jobs", type=int, default=1, metavar="N", help="run so many at a time; default: 1")
+    parser.add_argument("--part", default="1/1", metavar="K/N", help="run only the K-th of N parts of them")
     given = parser.parse_args()
     if unknown := [name for name in given.names if name not in known]:
         parser.error(f"no control is called {', '.join(unknown)}; see --list")
@@ -160,7 +180,8 @@ def main() -> int:
         for control in chosen:
             print(f"{control.name}: {control.trap} ({control.file})", *control.tests, sep="\n    ")
         return 0
-    return int(check(chosen, given.jobs) > 0)
+    part, parts = (int(number) for number in given.part.split("/"))
+    return int(check(chosen[part - 1 :: parts]) > 0)
 
 
 if __name__ == "__main__":
