@@ -98,7 +98,7 @@ def test_a_run_that_was_stopped_goes_on_with_its_own_seed(
 
     prior = Prior.from_pretrained(str(checkpoint("llama")), task="text-generation")
     out, language = tmp_path / "out", LanguageSettings(MAX_TOKENS, MIN_TOKENS, pool=40)
-    where = "transferbound.certification.certify_language.log_likelihoods"
+    where = "transferbound.certification.language_chain.log_likelihoods"
     data = Documents.load(str(corpus()))
     monkeypatch.setattr(where, stop)
     with pytest.raises(KeyboardInterrupt):

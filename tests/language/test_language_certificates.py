@@ -257,7 +257,7 @@ def test_a_prompt_that_was_found_is_kept(tmp_path: Path, monkeypatch: pytest.Mon
     def searched(*_: object, **__: object) -> None:
         raise AssertionError("the prompt was searched for again")
 
-    monkeypatch.setattr("transferbound.certification.certify_language.search_prompt", searched)
+    monkeypatch.setattr("transferbound.certification.language_chain.search_prompt", searched)
     certify_language(prior, data, out, settings, language, progress=False)
     assert verify(out).holds
 

@@ -67,6 +67,11 @@ class LanguageRun:
         """V."""
         return int(self.prior.preprocessing(self.language.max_tokens).to_dict()["vocabulary"])
 
+    @property
+    def how(self) -> dict[str, Any]:
+        """To score, for :func:`transferbound.risks.likelihoods.log_likelihoods`."""
+        return {"accelerator": self.accelerator, "progress": self.progress}
+
     def risk(self, mix: int = TRAINING_MIX) -> BitsPerToken:
         """What is bounded, for the prior's weight 2^-mix."""
         return BitsPerToken.of(

@@ -31,7 +31,7 @@ from transferbound.finetune import FinetuneSettings
 from transferbound.message import Header
 from transferbound.priors import Prior
 from transferbound.storage.folders import check_out
-from transferbound.storage.run_state import remove_state
+from transferbound.storage.run_state import partial_of, remove_state
 from transferbound.wording import printable
 
 __all__ = ["Pilot", "SearchResult", "check_candidates", "search", "search_inputs"]
@@ -145,7 +145,7 @@ def search_inputs(
     if out is not None:
         target = Path(out)
         check_out(target)
-        folder = target.with_name(target.name + ".partial")
+        folder = partial_of(target)
     return _Search(inputs, points, share, folder, progress).run()
 
 

@@ -23,7 +23,7 @@ from transferbound.message import Header, cheapest
 from transferbound.message.stream import encode as encode_message
 from transferbound.risks import risk_named
 from transferbound.risks.trial import try_rows_alone
-from transferbound.storage.run_state import RunState
+from transferbound.storage.run_state import RunState, partial_of
 from transferbound.subspace import SubspaceModel
 from transferbound.subspace.config import subspace_config
 from transferbound.subspace.quantizer import Quantizer
@@ -172,7 +172,7 @@ def _state(run: Run, target: Path | None) -> RunState | None:
     }
     if settings.search is not None:
         what["search"] = settings.search
-    return RunState(target.with_name(target.name + ".partial"), what, restart=settings.restart)
+    return RunState(partial_of(target), what, restart=settings.restart)
 
 
 def _training(settings: CertifySettings, finetuner: Finetuner) -> dict[str, Any]:

@@ -85,7 +85,7 @@ def count_errors(
 
     def judge(some: Ints, logits: Tensor, part: float) -> Tensor:
         margin, size = _margin(logits, data.labels[torch.from_numpy(some)].to(logits.device))
-        wrong[some] = ~(margin > part * size).cpu().numpy()  # a size that is not a number: an error
+        wrong[some] = ~(margin > part * size).cpu().numpy()  # where size is no finite number: an error
         return margin.abs() <= part * size
 
     close = settled_pass(module, data, rows, judge, batch_size=batch_size, progress=progress)
@@ -97,6 +97,4 @@ def _margin(logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
     """[B] margin of the true class over the best other one, and [B] largest absolute logit."""
     own = logits.gather(1, labels[:, None]).squeeze(1)
     others = logits.scatter(1, labels[:, None], -torch.inf).amax(1)
-    # A logit that is not a number is no answer: the margin becomes -inf, an error.
-    margin = torch.where(torch.isfinite(own - others), own - others, -torch.inf)
-    return margin, logits.abs().amax(1)
+    return own - others, logits.abs().amax(1)

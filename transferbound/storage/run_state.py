@@ -19,6 +19,7 @@ __all__ = [
     "check_same",
     "damaged_state",
     "holds_run",
+    "partial_of",
     "remove_state",
     "settings_of",
 ]
@@ -29,6 +30,15 @@ SEARCH_FILE = "search.json"
 
 _CHECKPOINT = "checkpoint.safetensors"
 _PART = "part-"
+
+
+def partial_of(target: Path) -> Path:
+    """Where a run that will write the folder ``target`` keeps what it has so far.
+
+    >>> partial_of(Path("runs/mnist")).name
+    'mnist.partial'
+    """
+    return target.with_name(target.name + ".partial")
 
 
 class RunState:

@@ -99,20 +99,16 @@ COUNTING = (
         ),
     ),
     Control(
-        name="what-is-no-number-is-right",
-        trap="the count itself: logits that are not numbers compare as neither smaller nor larger",
-        file=_COUNTING,
-        old="torch.where(torch.isfinite(own - others), own - others, -torch.inf)",
-        new="torch.where(torch.isfinite(own - others), own - others, torch.inf)",
-        tests=tests_in("risks/test_evaluate.py", "test_logits_that_are_not_numbers_are_errors"),
-    ),
-    Control(
         name="what-becomes-no-number-is-right",
-        trap="the count itself: a close call whose logits in float64 are not numbers",
+        trap="the count itself: logits that are not numbers, in float64 or before, are neither smaller nor larger",
         file=_COUNTING,
         old="~(margin > part * size)",
         new="(margin <= part * size)",
-        tests=tests_in("risks/test_evaluate.py", "test_a_close_call_that_turns_into_no_number_is_an_error"),
+        tests=tests_in(
+            "risks/test_evaluate.py",
+            "test_logits_that_are_not_numbers_are_errors",
+            "test_a_close_call_that_turns_into_no_number_is_an_error",
+        ),
     ),
     Control(
         name="rows-are-the-units-of-groups",

@@ -157,8 +157,8 @@ INDEPENDENCE = (
     Control(
         name="no-image-is-a-near-duplicate",
         trap="14: a search of the pretraining images that finds nothing but equal pixels",
-        file=_DUPLICATES,
-        old="_CORRELATION = 0.99",
+        file="transferbound/independence/pictures.py",
+        old="_CORRELATION = 0.995",
         new="_CORRELATION = 2.0",
         tests=tests_in(
             "independence/test_independence.py", "test_rescaled_and_brightened_images_are_near_duplicates"
