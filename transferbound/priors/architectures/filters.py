@@ -23,6 +23,7 @@ _SIDE, _PLACES, _ORIENTATIONS = 28, 7, 8
 _BANKS = ((7, 1.3, 3.2), (11, 2.4, 6.0))
 """Of each bank: side of the filters, standard deviation of their window and length of their waves, in pixels."""
 _PICTURE_WEIGHT = 2.0
+_HIDDEN = 256
 _GRAIN = 2.0**20
 """Weights are multiples of its inverse."""
 
@@ -38,9 +39,12 @@ class Filters(Classifier):
         num_classes: outputs.
         in_chans: channels of the picture.
         align: centre and deskew each picture first (:class:`MomentAlignment`): for writing, light on black.
+        hidden: units of a layer with ReLU between the map and the head, which is to be trained; 0 for none.
     """
 
-    def __init__(self, num_classes: int = 10, in_chans: int = 1, align: bool = False, **_: Any) -> None:
+    def __init__(
+        self, num_classes: int = 10, in_chans: int = 1, align: bool = False, hidden: int = 0, **_: Any
+    ) -> None:
         super().__init__()
         self.align = MomentAlignment() if align else None
         self.banks = nn.ModuleList(
@@ -50,10 +54,17 @@ class Filters(Classifier):
             for weight, constants in zip(self.banks.parameters(), _BANKS, strict=True):
                 weight.copy_(gabor_bank(*constants))
         self.num_features = (len(_BANKS) * _ORIENTATIONS + 1) * _PLACES**2
+        self.hidden = nn.Linear(self.num_features, hidden) if hidden else None
+        self.num_features = hidden or self.num_features
         self.reset_classifier(num_classes)
 
     def forward_features(self, x: torch.Tensor) -> torch.Tensor:
-        """[B, C, S, S], from 0 to 1, to [B, 833]."""
+        """[B, C, S, S], from 0 to 1, to [B, 833], or to what the hidden layer makes of it."""
+        x = self.fixed_features(x)
+        return x if self.hidden is None else torch.relu(self.hidden(x))
+
+    def fixed_features(self, x: torch.Tensor) -> torch.Tensor:
+        """[B, C, S, S], from 0 to 1, to [B, 833]: the map, in which nothing is trained."""
         x = x.mean(1, keepdim=True)
         if self.align is not None:
             x = (self.align(2 * x - 1) + 1) / 2
@@ -100,6 +111,12 @@ def transferbound_filters(pretrained: bool = False, **given: Any) -> nn.Module:
 def transferbound_filters_aligned(pretrained: bool = False, **given: Any) -> nn.Module:
     """:class:`Filters` of aligned pictures."""
     return _make("filters_aligned", pretrained, align=True, **given)
+
+
+@register_model
+def transferbound_filters_hidden(pretrained: bool = False, **given: Any) -> nn.Module:
+    """:class:`Filters` of aligned pictures, and a layer of 256 units after them."""
+    return _make("filters_hidden", pretrained, align=True, hidden=_HIDDEN, **given)
 
 
 def _make(name: str, pretrained: bool, **given: Any) -> nn.Module:
