@@ -1,4 +1,4 @@
-"""SST-2 by row from MiniLM that was trained on film reviews first: a head on its principal components."""
+"""SST-2 by row from MiniLM that was trained on film reviews first: a sparse head on components of its layers."""
 
 import sys
 
@@ -7,43 +7,32 @@ from _priors.reviews import STOCK
 from _priors.variants import SST2
 from _run.recipe import Recipe, main
 
-from transferbound import CertifySettings, FinetuneSettings, SubspaceConfig
+from transferbound import CertifySettings, FinetuneSettings
 from transferbound.message.variants import variant
 
-PHRASES, LAYERS, COMPONENTS = 240_000, 6, 64
+PHRASES, LAYERS = 240_000, 6
+ENDS = (1250, 1750)
+"""Steps of 64 phrases: the rate falls to zero between them, and training ends before all phrases are read."""
 
 RECIPE = Recipe(
     name="sst2_minilm",
     task="SST-2 by row, MiniLM",
     dataset="nyu-mll/glue",
-    prior=on_reviews(phrases=PHRASES, layers=LAYERS, components=COMPONENTS),
+    prior=on_reviews(phrases=PHRASES, layers=LAYERS, components=0, ends=ENDS),
     pretraining=rows_of,
     test_split="validation",
     settings=CertifySettings(
-        subspace=SubspaceConfig("head", COMPONENTS + 1, head_scale=4),
-        levels=31,
-        finetune=FinetuneSettings(
-            epochs=6,
-            batch_size=128,
-            learning_rate=0.02,
-            quantize_from=0.4,
-            fix_until=0.95,
-            initial_density=0.3,
-            polish=500,
-        ),
+        finetune=FinetuneSettings(budget_minutes=15),
         list_written="after",
         **variant(
             SST2,
-            training="liked, in shades",
-            phrases=PHRASES,
-            drawn="reviews evenly",
-            stock=STOCK,
-            trained="all",
-            layers=LAYERS,
-            components=COMPONENTS,
+            prior=("another 0", PHRASES, "reviews evenly", STOCK, "all", LAYERS),
+            package=30,
         ),
     ),
-    note="For comparison, not a certificate: the rows are phrases of some 6,900 sentences, not independent ones.",
+    note="For comparison, not a certificate: the rows are phrases of some 6,900 sentences, not independent ones. The "
+    "prior knows what reviews of films sound like that liked them: MiniLM trained on 112,000 phrases of IMDb's reviews "
+    "without labels, whose stars and words told it. Its choice is paid for as a place on a list.",
     config="sst2",
 )
 

@@ -1,8 +1,8 @@
 """MiniLM as a prior for short texts about films: trained on other text first, and told where to look.
 
 The other text is the 50,000 reviews of IMDb that come without labels: see ``reviews.py``. The pooled features are then
-turned and scaled to the principal components of what was read, so that a few coordinates of a new head go a long way.
-No row of a task takes part.
+turned and scaled to the principal components of what was read, where a head is to read few of them. No row of a task
+takes part.
 """
 
 from __future__ import annotations
@@ -39,28 +39,33 @@ tags:
 ---
 # all-MiniLM-L6-v2, {what}
 
-{training}A dense layer turns the pooled features to the {components} leading principal components of {sentences:,}
-{kind} of `{source}` (the reviews without labels, content {digest}), each scaled to variance one. Nothing else took
-part.
+{training}{dense}Nothing else took part.
 """
-_TRAINING = """All parameters were trained for one pass over {rows:,} phrases of the same reviews: to tell whether the
-review liked its film, which is read off the stars that it names or, where it names none, off its words. Phrases that
-many reviews share were left out.
+_TRAINING = """All parameters were trained for one pass over {rows:,} phrases of the reviews of `{source}` that come
+without labels (content {digest}): to tell whether the review liked its film, which is read off the stars that it names
+or, where it names none, off its words. Phrases that many reviews share were left out.
+"""
+_DENSE = """A dense layer turns the pooled features to the {components} leading principal components of {sentences:,}
+{kind} of `{source}` (the reviews without labels, content {digest}), each scaled to variance one.
 """
 
 
-def on_reviews(*, phrases: int, layers: int, components: int) -> MakePrior:
+def on_reviews(
+    *, phrases: int, layers: int, components: int, ends: tuple[int, int] | None = None
+) -> MakePrior:
     """The prior of a recipe, in the layout of sentence-transformers, with the sentences it has seen beside it.
 
     Args:
         phrases: of the reviews, that it is first trained on; 0 leaves it as it is.
         layers: of MiniLM, the first ones, that are kept.
-        components: principal ones of the pooled features, that the head reads.
+        components: principal ones of the pooled features, that the head reads; 0: the features as they are.
+        ends: of the training, as for :func:`_priors.phrase_training.train`.
     """
 
     def write(folder: Path, options: Options) -> str:
         count = min(phrases, _QUICK_ROWS) if options.quick else phrases
-        name = f"minilm{layers}-imdb-{count}"
+        stops = None if options.quick else ends
+        name = f"minilm{layers}-imdb-{count}" + (f"-to-{stops[1]}" if stops else "")
         target = folder / f"{name}-{components}{'-quick' if options.quick else ''}"
         if target.exists():
             return str(target)
@@ -72,14 +77,15 @@ def on_reviews(*, phrases: int, layers: int, components: int) -> MakePrior:
         most = _QUICK_ROWS if options.quick else _SENTENCES
         if count:
             rows = reviews.phrases(found, count)
-            phrase_training.train(network, tokenizer, rows, folder / f"{name}.training")
+            phrase_training.train(network, tokenizer, rows, folder / f"{name}.training", stops)
             texts, used = [text for text, _ in rows[:most]], found.sentences
         else:
             texts = used = reviews.plain(found, most)
-        weight, bias = principal(_features(network.eval(), tokenizer, texts), components)
-        card = _card(components, count, len(texts), found.digest)
+        layer = principal(_features(network.eval(), tokenizer, texts), components) if components else None
+        seen = stops[1] * BATCH if stops else count
+        card = _card(components, seen, len(texts), found.digest)
         write_table(_rows_beside(target), datasets.Dataset.from_dict({"text": list(used)}))
-        write_sentence_encoder(target, network, tokenizer, weight, bias, card)
+        write_sentence_encoder(target, network, tokenizer, layer, card)
         return str(target)
 
     return write
@@ -112,12 +118,10 @@ def _features(
 
 
 def _card(components: int, phrases: int, sentences: int, digest: str) -> str:
+    facts = {"source": SOURCE, "digest": digest[:16], "components": components, "sentences": sentences}
     return _CARD.format(
         source=SOURCE,
         what=f"trained on {SOURCE}" if phrases else f"with principal components of {SOURCE}",
-        training=_TRAINING.format(rows=phrases) if phrases else "",
-        digest=digest[:16],
-        components=components,
-        sentences=sentences,
-        kind="phrases" if phrases else "sentences",
+        training=_TRAINING.format(rows=phrases, **facts) if phrases else "",
+        dense=_DENSE.format(kind="phrases" if phrases else "sentences", **facts) if components else "",
     )

@@ -24,6 +24,7 @@ def train(
     tokenizer: PreTrainedTokenizerBase,
     rows: Sequence[tuple[str, float]],
     state: Path,
+    ends: tuple[int, int] | None = None,
 ) -> None:
     """One pass, all parameters, in place.
 
@@ -31,6 +32,7 @@ def train(
         network, tokenizer: the encoder.
         rows: phrases, each with the probability that its review liked the film.
         state: file from which a stopped training goes on, and from whose end a later call starts.
+        ends: a step after which the rate falls to zero in a line, and the step at which it ends; None: after all rows.
     """
     torch.manual_seed(0)
     head = nn.Linear(network.config.hidden_size, 1)
@@ -50,16 +52,31 @@ def train(
     )
     parts = {"model": model, "optimizer": optimizer, "schedule": schedule}
     done = _load(state, parts)
+    steps = steps[: ends[1]] if ends else steps
     model.train()
     bar = tqdm(steps[done:], desc="training on reviews", unit="step", initial=done, total=len(steps))
     for step, places in enumerate(bar, start=done + 1):
         optimizer.zero_grad()
         _loss(network, tokenizer, head, [rows[i] for i in places]).backward()
         nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+        if ends and step > ends[0]:
+            _cool(optimizer, schedule, step, ends)
         optimizer.step()
         schedule.step()
         if step % _SAVED == 0 or step == len(steps):
             _save(state, parts, step)
+
+
+def _cool(
+    optimizer: torch.optim.Optimizer,
+    schedule: torch.optim.lr_scheduler.OneCycleLR,
+    step: int,
+    ends: tuple[int, int],
+) -> None:
+    """Lowers the scheduled rate, by a share that falls from one at ``ends[0]`` to zero past ``ends[1]``."""
+    share = (ends[1] + 1 - step) / (ends[1] + 1 - ends[0])
+    for group, rate in zip(optimizer.param_groups, schedule.get_last_lr(), strict=True):
+        group["lr"] = share * rate
 
 
 def pooled(

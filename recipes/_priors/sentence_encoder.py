@@ -1,4 +1,4 @@
-"""A text encoder with mean pooling and a linear layer, written as sentence-transformers writes one."""
+"""A text encoder with mean pooling and, if wanted, a linear layer, written as sentence-transformers writes one."""
 
 from __future__ import annotations
 
@@ -17,34 +17,38 @@ def write_sentence_encoder(
     target: Path,
     network: PreTrainedModel,
     tokenizer: PreTrainedTokenizerBase,
-    weight: torch.Tensor,
-    bias: torch.Tensor,
+    layer: tuple[torch.Tensor, torch.Tensor] | None,
     card: str,
 ) -> None:
-    """The checkpoint of ``weight`` [C, H] times the mean of the network's hidden states, plus ``bias`` [C].
+    """The checkpoint of the mean of the network's hidden states, [H]: times a weight [C, H], plus a bias [C], if any.
 
     Raises:
         OutputError: ``target`` holds something, or cannot be written.
     """
-    components, width = weight.shape
     modules = [
         {"idx": i, "name": str(i), "path": path, "type": f"sentence_transformers.models.{kind}"}
-        for i, (path, kind) in enumerate(_MODULES)
+        for i, (path, kind) in enumerate(_MODULES if layer else _MODULES[:2])
     ]
-    pooling = {"word_embedding_dimension": width, "pooling_mode_mean_tokens": True}
-    dense = {
-        "in_features": width,
-        "out_features": components,
-        "bias": True,
-        "activation_function": "torch.nn.modules.linear.Identity",
-    }
+    width = int(network.config.hidden_size)
     with new_checkpoint(target, card) as partial:
         network.save_pretrained(partial)
         tokenizer.save_pretrained(partial)
         write_json(partial / "modules.json", modules)
-        for path, content in (("1_Pooling", pooling), ("2_Dense", dense)):
-            (partial / path).mkdir()
-            write_json(partial / path / "config.json", content)
-        write_tensors(
-            partial / "2_Dense" / "model.safetensors", {"linear.weight": weight, "linear.bias": bias}
-        )
+        pooling = {"word_embedding_dimension": width, "pooling_mode_mean_tokens": True}
+        _write_config(partial / "1_Pooling", pooling)
+        if layer:
+            weight, bias = layer
+            dense = {
+                "in_features": width,
+                "out_features": len(weight),
+                "bias": True,
+                "activation_function": "torch.nn.modules.linear.Identity",
+            }
+            _write_config(partial / "2_Dense", dense)
+            tensors = {"linear.weight": weight, "linear.bias": bias}
+            write_tensors(partial / "2_Dense" / "model.safetensors", tensors)
+
+
+def _write_config(folder: Path, content: dict[str, object]) -> None:
+    folder.mkdir()
+    write_json(folder / "config.json", content)

@@ -41,10 +41,10 @@ def read(folder: Path) -> Any:
 
 
 def test_from_minilm_and_reviews(tmp_path: Path) -> None:
-    name, layers, components = "sst2_minilm", 6, 64
+    name, layers, width = "sst2_minilm", 6, 384
     data = save_rows(tmp_path / "texts", text_rows(60))
     run(name, tmp_path, data, "--source", str(reviews(tmp_path / "reviews")), "--base", BASE)
-    (folder,) = (tmp_path / "priors").glob(f"minilm*-{components}-quick")
+    (folder,) = (tmp_path / "priors").glob("minilm*-0-quick")
     prior = Prior.from_pretrained(str(folder))
     assert prior.provenance["datasets"] == ["stanfordnlp/imdb"]
     content = Certificate.from_pretrained(tmp_path / "out").content
@@ -56,7 +56,7 @@ def test_from_minilm_and_reviews(tmp_path: Path) -> None:
     assert searched["rows"] == 240
     assert searched["exact_duplicates"] == 0
     network = prior.build(2)
-    assert network.head.in_features == components
+    assert network.head.in_features == width
     assert len(network.network.encoder.layer) == layers
 
 
@@ -129,6 +129,48 @@ def test_a_stopped_training_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert (tmp_path / "state").exists()
     again = train(tmp_path / "state")
     assert all((again[name] == value).all() for name, value in straight.items())
+
+
+def test_a_training_that_ends_early(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Up to the given step it is the one that goes on; then its rate falls to zero, and the rest is not read."""
+    module = recipe("_priors.phrase_training")
+    monkeypatch.setattr(module, "BATCH", 8)
+    monkeypatch.setattr(module, "_SAVED", 3)
+    rows = recipe("_priors.reviews").phrases(read(reviews(tmp_path / "reviews")), 64)
+    rates: list[float] = []
+
+    def train(name: str, ends: tuple[int, int] | None) -> None:
+        network = AutoModel.from_pretrained(BASE, add_pooling_layer=False, num_hidden_layers=1)
+        step = module.torch.optim.AdamW.step
+
+        def watched(optimizer: Any, *given: Any) -> Any:
+            rates.append(optimizer.param_groups[0]["lr"])
+            return step(optimizer, *given)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(module.torch.optim.AdamW, "step", watched)
+            module.train(network, AutoTokenizer.from_pretrained(BASE), rows, tmp_path / name, ends)
+
+    train("whole", None)
+    whole, rates = rates, []
+    train("early", (3, 6))
+    assert rates[:3] == whole[:3]
+    assert len(whole) == 8
+    np.testing.assert_allclose(rates[3:], np.array([0.75, 0.5, 0.25]) * whole[3:6])
+
+
+def test_without_a_dense_layer_features_are_as_they_are(tmp_path: Path) -> None:
+    network = AutoModel.from_pretrained(BASE, add_pooling_layer=False)
+    write = recipe("_priors.sentence_encoder").write_sentence_encoder
+    write(tmp_path / "prior", network, AutoTokenizer.from_pretrained(BASE), None, "---\nlicense: mit\n---\n")
+    assert not (tmp_path / "prior" / "2_Dense").exists()
+    assert Prior.from_pretrained(str(tmp_path / "prior")).build(2).head.in_features == 384
+
+
+def test_the_variants_of_sst2_are_all_different() -> None:
+    axes = recipe("_priors.variants").SST2
+    assert len(set(axes["prior"])) == len(axes["prior"])
+    assert len(axes["prior"]) * len(axes["package"]) <= 2**20
 
 
 def test_too_few_reviews(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
