@@ -13,7 +13,7 @@ ROOT = Path(transferbound.__file__).parent
 
 # From the ground up. What no room may import stands last; ``__init__`` opens the house and loads on first use.
 ROOMS = (
-    *("errors", "_lazy", "_threads", "_version", "wording", "streams", "tasks"),
+    *("errors", "_lazy", "_threads", "_version", "wording", "streams", "tasks", "in_memory", "_numerics"),
     *("bounds", "storage", "distributed", "message"),
     *(
         "priors",

@@ -7,6 +7,8 @@ the same calls in the same order: each waits for the others.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -30,14 +32,24 @@ __all__ = [
 ]
 
 
-def accelerator_for(mixed_precision: str) -> Accelerator:
-    """An accelerator of this precision, whatever precision another run of this process had."""
-    from accelerate import Accelerator
-    from accelerate.state import AcceleratorState
+@contextmanager
+def accelerator_for(mixed_precision: str) -> Iterator[Accelerator]:
+    """An accelerator of this precision, whatever precision another run of this process had.
 
-    if AcceleratorState._shared_state and AcceleratorState().mixed_precision != mixed_precision:
-        AcceleratorState._reset_state()
-    return Accelerator(mixed_precision=mixed_precision)
+    ``accelerate`` keeps one state for a process, and refuses another precision: what it keeps of the program's own
+    accelerator, or that there was none, is as it was afterwards.
+    """
+    from accelerate import Accelerator
+    from accelerate.state import AcceleratorState, GradientState
+
+    kept = [(state, dict(state._shared_state)) for state in (AcceleratorState, GradientState)]
+    AcceleratorState._reset_state()
+    try:
+        yield Accelerator(mixed_precision=mixed_precision)
+    finally:
+        for state, values in kept:
+            state._shared_state.clear()
+            state._shared_state.update(values)
 
 
 def is_alone(accelerator: Accelerator | None) -> bool:

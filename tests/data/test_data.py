@@ -431,5 +431,5 @@ def test_the_fingerprint_of_groups_does_not_depend_on_the_order_of_rows(tmp_path
 
 def test_a_reading_is_the_keywords_of_load() -> None:
     keywords = dict(inspect.signature(LabelledData.load).parameters)
-    del keywords["name"], keywords["modality"]
+    del keywords["data"], keywords["modality"]
     assert vars(DataReading()) == {name: parameter.default for name, parameter in keywords.items()}

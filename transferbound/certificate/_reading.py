@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from transferbound.certificate.content import DatasetContent
+from transferbound.in_memory import is_in_memory
 
-__all__ = ["said_of_reading"]
+__all__ = ["given_in_memory", "said_of_reading"]
 
 _BY_WORD = "by the word of the writer, which nothing here can check, "
 _MOST_SHOWN = 300  # characters
@@ -12,7 +13,22 @@ _MOST_SHOWN = 300  # characters
 
 def said_of_reading(data: DatasetContent) -> list[str]:
     """A sentence or two for each choice that is stated beside the data set itself."""
-    return [*_files(data), *_mapped(data), *_order(data), *_drawn(data), *_bits(data)]
+    return [*_given(data), *_files(data), *_mapped(data), *_order(data), *_drawn(data), *_bits(data)]
+
+
+def _given(data: DatasetContent) -> list[str]:
+    return given_in_memory(data["id"])
+
+
+def given_in_memory(name: str) -> list[str]:
+    """Who may have put rows together that no name leads to, and how the certificate is checked."""
+    if not is_in_memory(name):
+        return []
+    return [
+        f"The rows were given in memory, and no name leads to them: whoever has them checks them against the "
+        f"fingerprint; {_BY_WORD}they are all that was drawn, and none was left out because of its label, its text or "
+        "picture, or what a model makes of it."
+    ]
 
 
 def _files(data: DatasetContent) -> list[str]:

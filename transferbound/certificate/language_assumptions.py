@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from transferbound.certificate._reading import given_in_memory
 from transferbound.certificate.assumptions import left_out_files, overlaps, slices, variants
 from transferbound.certificate.language_content import DocumentsContent, LanguageDecoderContent, PoolContent
 from transferbound.independence.record import IndependenceRecord
@@ -21,7 +22,7 @@ def language_assumptions(
         found = [_drawn(data, data["pool"]), _population(data, decoder)]
     else:
         found = [_unit(data), _population(data, decoder), *_prior(independence, prior)]
-    found += left_out_files(data)
+    found += [*left_out_files(data), *given_in_memory(data["id"])]
     if "cut" in data:
         found.append(slices(data["split"], data["cut"]))
     return [

@@ -16,12 +16,23 @@ from transferbound.certificate.language_content import (
 from transferbound.errors import CertificateError
 from transferbound.risks import DEFAULT_RISK, RISKS
 
-__all__ = ["EXPORT_FILE", "MESSAGE_FILE", "SCHEMA", "SCHEMA_VERSION", "check_content", "input_columns"]
+__all__ = [
+    "EXPORT_FILE",
+    "MESSAGE_FILE",
+    "PRIOR_BESIDE",
+    "SCHEMA",
+    "SCHEMA_VERSION",
+    "check_content",
+    "input_columns",
+]
 
 MESSAGE_FILE = "offset.bin"
 
 EXPORT_FILE = "export.json"
 """What an exported model beside a certificate was made with; nothing that it says is checked."""
+
+PRIOR_BESIDE = "prior"
+"""The folder beside a certificate in which its checkpoint may lie."""
 
 SCHEMA = "transferbound-certificate"
 SCHEMA_VERSION = 2

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import os
 import time
+from pathlib import Path
+from typing import Any
 
+from transferbound._numerics import own_numerics
 from transferbound.certificate.certificate import Certificate
 from transferbound.certificate.content import Content
 from transferbound.certificate.statement import make_statement
@@ -15,28 +18,27 @@ from transferbound.certification.settings import CertifySettings, default_set_as
 from transferbound.certification.training import Run, train
 from transferbound.certification.writing import checked_out, versions, write_certificate
 from transferbound.data.documents import Documents
-from transferbound.data.examples import Examples
 from transferbound.data.labelled import LabelledData
 from transferbound.distributed import accelerator_for
 from transferbound.errors import ArgumentError
 from transferbound.priors import Prior
-from transferbound.priors.reference import Reference
 from transferbound.tasks import CLASSIFICATION, TEXT_GENERATION
 
 __all__ = ["certify", "certify_inputs"]
 
 
+@own_numerics()
 def certify(
-    prior: Prior | str,
-    data: LabelledData | Documents | str,
+    prior: Any,
+    data: Any,
     out: str | os.PathLike[str] | None = None,
     settings: CertifySettings | None = None,
     *,
     language: LanguageSettings | None = None,
-    test: LabelledData | Documents | None = None,
-    pretraining: str | Examples | None = None,
+    test: Any = None,
+    pretraining: Any = None,
     prior_split: LabelledData | str | None = None,
-    reference: Reference | str | None = None,
+    reference: Any = None,
     reference_split: str = "train",
     allow_dependence: bool = False,
     progress: bool = True,
@@ -47,18 +49,21 @@ def certify(
     :func:`transferbound.certification.certify_language.certify_language`.
 
     Args:
-        prior: a checkpoint, or its name.
-        data: the training examples, or the data set's name; documents for a language model.
+        prior: a checkpoint: a :class:`Prior`, a Hub id, a folder, a model of timm or sentence-transformers, or
+            ``(model, processor)`` of transformers, its processor a tokenizer or an image processor.
+        data: the training examples: :class:`LabelledData`, :class:`Documents` for a language model, or what their
+            ``load`` takes: a Hub id, a folder or file, a ``datasets.Dataset`` or ``DatasetDict``.
         out: folder for the certificate; it must not exist. While the run lasts its state is kept in
-            ``OUT.partial``, and the same call goes on from there. None: nothing is written.
+            ``OUT.partial``, and the same call goes on from there. A model that was given as an object is written to
+            ``OUT/prior``, where ``verify`` and ``predict`` find it. None: nothing is written.
         settings: see :class:`CertifySettings`.
         language: which documents, and what of them, where the prior is a language model.
-        test: examples for reporting only.
-        pretraining: name of data that the checkpoint was trained on, or its rows, to be searched for training rows.
+        test: examples for reporting only, given as ``data`` is.
+        pretraining: data that the checkpoint was trained on, to be searched for training rows.
         prior_split: the part of the same data set that the checkpoint was trained on: a data-dependent prior, and
             labelled so. It shares no row with ``data``: ``train[:50%]`` where ``data`` is ``train[50%:]``.
         reference: inputs that are not the training data, whose principal components serve as a basis where the
-            subspace is found by trying: a Hub id or folder, or made by hand. None: the default ones.
+            subspace is found by trying: a Hub id, folder or object, or made by hand. None: the default ones.
         reference_split: of them.
         allow_dependence: go on, and record it, where the prior may have seen the training data.
         progress: show progress bars.
@@ -104,33 +109,28 @@ def certify(
     return certify_inputs(inputs, out, settings, progress=progress, started=started)
 
 
-def _opened(prior: Prior | str, data: LabelledData | Documents | str) -> Prior:
+def _opened(prior: Any, data: Any) -> Prior:
     """By its name it is opened as what the data calls for: a language model for documents."""
-    if not isinstance(prior, str):
-        return prior
-    return Prior.from_pretrained(
-        prior, task=TEXT_GENERATION if isinstance(data, Documents) else CLASSIFICATION
-    )
+    if isinstance(data, LabelledData | Documents):
+        return Prior.of(prior, task=TEXT_GENERATION if isinstance(data, Documents) else CLASSIFICATION)
+    return Prior.of(prior)
 
 
-def _documents(data: LabelledData | Documents | str, what: str) -> Documents:
-    if isinstance(data, str):
-        return Documents.load(data)
-    if not isinstance(data, Documents):
+def _documents(data: Any, what: str) -> Documents:
+    if isinstance(data, LabelledData):
         raise ArgumentError(f"{what} is labelled examples, and a language model reads Documents")
-    return data
+    return data if isinstance(data, Documents) else Documents.load(data)
 
 
-def _labelled(data: LabelledData | Documents | str, what: str, modality: str) -> LabelledData:
-    if isinstance(data, str):
-        return LabelledData.load(data, modality=modality)
-    if not isinstance(data, LabelledData):
+def _labelled(data: Any, what: str, modality: str) -> LabelledData:
+    if isinstance(data, Documents):
         raise ArgumentError(
             f"{what} is documents without labels; open the prior with task={TEXT_GENERATION!r}, or give LabelledData"
         )
-    return data
+    return data if isinstance(data, LabelledData) else LabelledData.load(data, modality=modality)
 
 
+@own_numerics()
 def certify_inputs(
     inputs: Inputs,
     out: str | os.PathLike[str] | None,
@@ -151,14 +151,21 @@ def certify_inputs(
     """
     target = checked_out(out, settings)
     started = time.monotonic() if started is None else started
-    run = Run(
-        inputs,
-        settings,
-        accelerator_for(settings.finetune.mixed_precision),
-        progress,
-        deadline=started + 60 * settings.finetune.budget_minutes,
-        to_count=inputs.data.n + (inputs.test.n if inputs.test is not None else 0),
-    )
+    with accelerator_for(settings.finetune.mixed_precision) as accelerator:
+        run = Run(
+            inputs,
+            settings,
+            accelerator,
+            progress,
+            deadline=started + 60 * settings.finetune.budget_minutes,
+            to_count=inputs.data.n + (inputs.test.n if inputs.test is not None else 0),
+        )
+        return _certified(run, target)
+
+
+def _certified(run: Run, target: Path | None) -> Certificate:
+    """Trains, states what the message proves, and writes it down."""
+    inputs, settings = run.inputs, run.settings
     trained = train(run, target)
     statement = make_statement(
         inputs.prior,
@@ -171,7 +178,7 @@ def certify_inputs(
         test=inputs.test,
         independence=inputs.independence,
         accelerator=run.accelerator,
-        progress=progress,
+        progress=run.progress,
         encoded=trained.encoded,
         reference=inputs.reference,
     )
@@ -180,5 +187,5 @@ def certify_inputs(
         "unverified": {"training": trained.settings, "versions": versions()},
     }
     certificate = Certificate(content, trained.message)
-    write_certificate(certificate, target, trained.state, run.accelerator)
+    write_certificate(certificate, target, trained.state, run.accelerator, inputs.prior.saved)
     return certificate

@@ -6,8 +6,11 @@ import os
 import secrets
 import time
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
+from accelerate import Accelerator
+
+from transferbound._numerics import own_numerics
 from transferbound.certificate.certificate import Certificate
 from transferbound.certificate.content import Content
 from transferbound.certificate.language_content import LanguageContent
@@ -19,10 +22,10 @@ from transferbound.certification.settings import CertifySettings
 from transferbound.certification.writing import checked_out, versions, write_certificate
 from transferbound.data.documents import Documents
 from transferbound.data.encoded_documents import encode_documents
-from transferbound.data.examples import Examples
 from transferbound.distributed import accelerator_for
 from transferbound.errors import ArgumentError, DataError, PriorError
 from transferbound.independence.check import check_independence
+from transferbound.independence.record import IndependenceRecord
 from transferbound.message.generation import MOST_PROMPT_TOKENS, encode_generation
 from transferbound.priors import DocumentPreprocessing, Prior
 from transferbound.storage.run_state import partial_of, settings_of
@@ -37,24 +40,25 @@ DEFAULT_KIND = "hashed"
 _MOST_DEFAULT_STAGES, _SPLIT, _LEAST_DIM = 3, 300, 50
 
 
+@own_numerics()
 def certify_language(
-    prior: Prior | str,
-    data: Documents | str,
+    prior: Any,
+    data: Any,
     out: str | os.PathLike[str] | None = None,
     settings: CertifySettings | None = None,
     language: LanguageSettings | None = None,
     *,
     kind: str | None = None,
     test: Documents | None = None,
-    pretraining: str | Examples | None = None,
+    pretraining: Any = None,
     allow_dependence: bool = False,
     progress: bool = True,
 ) -> Certificate:
     """Finetunes the language model ``prior`` on documents and bounds its bits per token on new ones.
 
     Args:
-        prior: a causal language model, or its name.
-        data: the documents, or the data set's name.
+        prior: a causal language model, given as for :func:`transferbound.certify`.
+        data: the documents, or what :meth:`Documents.load` takes.
         out: as for :func:`transferbound.certify`.
         settings: of the subspace, the finetuning, the confidence and the list of variants.
         language: what is bounded.
@@ -72,24 +76,36 @@ def certify_language(
         raise ArgumentError(
             "a prompt names no variant (--candidate); name another kind, or leave the list out"
         )
-    prior = Prior.from_pretrained(prior, task=TEXT_GENERATION) if isinstance(prior, str) else prior
-    data = _drawn(Documents.load(data) if isinstance(data, str) else data, language, target)
+    prior = Prior.of(prior, task=TEXT_GENERATION)
+    data = _drawn(data if isinstance(data, Documents) else Documents.load(data), language, target)
     _check_test(data, test)
     known = allow_dependence or data.pool is not None  # a pool may be known to the checkpoint
     independence = check_independence(prior, data, pretraining, override=known)
     deadline = started + 60 * settings.finetune.budget_minutes
-    run = _run(prior, data, settings, language, progress, deadline, prompted=kind == PROMPT)
-    chain = Chain(run, _stages(kind, settings, language, run), target)
+    with accelerator_for(settings.finetune.mixed_precision) as accelerator:
+        run = _run(prior, data, settings, language, accelerator, progress, deadline, prompted=kind == PROMPT)
+        chain = Chain(run, _stages(kind, settings, language, run), target)
+        return _certified(run, chain, target, test, independence)
+
+
+def _certified(
+    run: LanguageRun,
+    chain: Chain,
+    target: Path | None,
+    test: Documents | None,
+    independence: IndependenceRecord,
+) -> Certificate:
+    """Trains, states what the message proves, and writes it down."""
     message, after, training = chain.found()
     statement = make_language_statement(
-        prior,
-        data,
+        run.prior,
+        run.data,
         encode_generation(message),
-        confidence=settings.confidence,
-        max_tokens=language.max_tokens,
-        min_tokens=language.min_tokens,
-        candidates=settings.candidates,
-        list_written=settings.list_written,
+        confidence=run.settings.confidence,
+        max_tokens=run.language.max_tokens,
+        min_tokens=run.language.min_tokens,
+        candidates=run.settings.candidates,
+        list_written=run.settings.list_written,
         test=test,
         independence=independence,
         scored=Scored(
@@ -102,7 +118,7 @@ def certify_language(
         "unverified": {"training": {"stages": training}, "versions": versions()},
     }
     certificate = Certificate(cast(Content, content), encode_generation(message))
-    write_certificate(certificate, target, chain.state, run.accelerator)
+    write_certificate(certificate, target, chain.state, run.accelerator, run.prior.saved)
     return certificate
 
 
@@ -119,6 +135,7 @@ def _run(
     data: Documents,
     settings: CertifySettings,
     language: LanguageSettings,
+    accelerator: Accelerator,
     progress: bool,
     deadline: float,
     *,
@@ -130,7 +147,6 @@ def _run(
     if prompted or PROMPT in (language.stage or ()):
         _check_room(prior, preprocessing)
     encoded = encode_documents(preprocessing, data, min_tokens=language.min_tokens, progress=progress)
-    accelerator = accelerator_for(settings.finetune.mixed_precision)
     before = kept_likelihoods(
         prior,
         data,

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
-from transferbound.data.examples import Examples
 from transferbound.data.labelled import LabelledData
 from transferbound.errors import ArgumentError, DataError, PriorError
 from transferbound.independence.check import check_independence
 from transferbound.independence.record import IndependenceRecord
 from transferbound.independence.reference import SearchedReference, searched_reference, set_aside_reference
 from transferbound.priors import Prior
-from transferbound.priors.reference import Reference
+from transferbound.tasks import CLASSIFICATION
 
 __all__ = ["Inputs", "check_modality"]
 
@@ -37,13 +37,13 @@ class Inputs:
     @classmethod
     def resolve(
         cls,
-        prior: Prior | str,
-        data: LabelledData | str,
+        prior: Any,
+        data: Any,
         *,
         test: LabelledData | None = None,
-        pretraining: str | Examples | None = None,
+        pretraining: Any = None,
         prior_split: LabelledData | str | None = None,
-        reference: Reference | str | None = None,
+        reference: Any = None,
         reference_split: str = "train",
         allow_dependence: bool = False,
     ) -> Inputs:
@@ -59,8 +59,8 @@ class Inputs:
             ArgumentError: reference inputs are named, and rows are set aside too.
             PriorIndependenceError, ArgumentError: as :func:`transferbound.independence.check.check_independence`.
         """
-        prior = Prior.from_pretrained(prior) if isinstance(prior, str) else prior
-        data = LabelledData.load(data, modality=prior.modality) if isinstance(data, str) else data
+        prior = Prior.of(prior, task=CLASSIFICATION)
+        data = data if isinstance(data, LabelledData) else LabelledData.load(data, modality=prior.modality)
         part = data.other_split(prior_split) if isinstance(prior_split, str) else prior_split
         check_modality(prior, data)
         if test is not None:

@@ -16,20 +16,20 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from accelerate import Accelerator
 from tqdm import tqdm
 
+from transferbound._numerics import own_numerics
 from transferbound.certification.candidates import check_candidates
 from transferbound.certification.inputs import Inputs
 from transferbound.certification.pilots import Encoder, pilot_settings, run_pilot
 from transferbound.certification.search_state import SearchState
 from transferbound.certification.settings import CertifySettings
 from transferbound.certification.training import Run, subspace_model
-from transferbound.data.examples import Examples
 from transferbound.data.labelled import LabelledData
 from transferbound.distributed import accelerator_for
 from transferbound.finetune import FinetuneSettings
 from transferbound.message import Header
-from transferbound.priors import Prior
 from transferbound.storage.folders import check_out
 from transferbound.storage.run_state import partial_of, remove_state
 from transferbound.wording import printable
@@ -76,14 +76,14 @@ class SearchResult:
 
 
 def search(
-    prior: Prior | str,
-    data: LabelledData | str,
+    prior: Any,
+    data: Any,
     candidates: Sequence[CertifySettings],
     out: str | os.PathLike[str] | None = None,
     *,
     share: float = 0.3,
     test: LabelledData | None = None,
-    pretraining: str | Examples | None = None,
+    pretraining: Any = None,
     prior_split: LabelledData | str | None = None,
     allow_dependence: bool = False,
     progress: bool = True,
@@ -123,6 +123,7 @@ def search(
     return search_inputs(inputs, candidates, out, share=share, progress=progress)
 
 
+@own_numerics()
 def search_inputs(
     inputs: Inputs,
     candidates: Sequence[CertifySettings],
@@ -146,7 +147,8 @@ def search_inputs(
         target = Path(out)
         check_out(target)
         folder = partial_of(target)
-    return _Search(inputs, points, share, folder, progress).run()
+    with accelerator_for(points[0].finetune.mixed_precision) as accelerator:
+        return _Search(inputs, points, share, folder, accelerator, progress).run()
 
 
 class _Search:
@@ -158,11 +160,12 @@ class _Search:
         points: list[CertifySettings],
         share: float,
         folder: Path | None,
+        accelerator: Accelerator,
         progress: bool,
     ) -> None:
         self.points, self.share = points, share
         self.finetune = points[0].finetune  # what it says of time and precision is the same in all
-        self.accelerator = accelerator_for(self.finetune.mixed_precision)
+        self.accelerator = accelerator
         self.shows = progress and self.accelerator.is_main_process
         deadline = time.monotonic() + 60 * self.finetune.budget_minutes
         self.runs = [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import shutil
 from importlib.metadata import version
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from accelerate import Accelerator
 from transferbound._version import __version__
 from transferbound.bounds.confidence import failure_probability
 from transferbound.certificate.certificate import Certificate
+from transferbound.certificate.schema import PRIOR_BESIDE
 from transferbound.certification.settings import CertifySettings
 from transferbound.report.card import write_card
 from transferbound.storage.folders import check_out
@@ -31,11 +33,26 @@ def checked_out(out: str | os.PathLike[str] | None, settings: CertifySettings) -
 
 
 def write_certificate(
-    certificate: Certificate, target: Path | None, state: RunState | None, accelerator: Accelerator
+    certificate: Certificate,
+    target: Path | None,
+    state: RunState | None,
+    accelerator: Accelerator,
+    saved: Path | None = None,
 ) -> None:
-    """Writes certificate and card into ``target``, by the first process alone, and removes the run's state."""
+    """Writes certificate and card into ``target``, by the first process alone, and removes the run's state.
+
+    Args:
+        certificate, target, state, accelerator: what is written where, by whom, after which run.
+        saved: the folder of a checkpoint to which no name leads; it is put beside the certificate.
+    """
+
+    def finish(folder: Path) -> None:
+        write_card(folder, certificate)
+        if saved is not None:
+            shutil.copytree(saved, folder / PRIOR_BESIDE)
+
     if target is not None and accelerator.is_main_process:
-        certificate.save_pretrained(target, finish=lambda folder: write_card(folder, certificate))
+        certificate.save_pretrained(target, finish=finish)
         if state is not None:
             state.remove()
     accelerator.wait_for_everyone()  # a launcher ends all processes when one has ended badly

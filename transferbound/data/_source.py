@@ -1,5 +1,5 @@
 """Opening a split of a data set, or slices of it: Hub id, folder that ``load_dataset`` reads, ``save_to_disk`` folder,
-or one file of rows."""
+one file of rows, or rows in memory."""
 
 from __future__ import annotations
 
@@ -30,6 +30,7 @@ from transferbound.data._folder import (
     local_file,
     local_folder,
 )
+from transferbound.data._given import Given, given_or_named, own_split
 from transferbound.data._slices import RowRange, base_splits, row_ranges
 from transferbound.errors import DataError
 
@@ -52,14 +53,18 @@ class Source:
     """The rows, what configuration and commit they are of, and where in the splits they stand.
 
     ``places``: folders that files named by the rows may lie in. ``left_out``: files that are in no split.
+    ``given``: the object, where rows were given in memory.
     """
 
+    name: str
+    split: str
     table: Any
     config: str | None
     revision: str | None
     ranges: tuple[RowRange, ...]
     places: tuple[Path, ...]
     left_out: FilesLeftOut | None
+    given: Given | None
 
 
 @dataclass(frozen=True)
@@ -74,7 +79,7 @@ class _Opened:
 
 
 def open_split(
-    name: str,
+    data: Any,
     *,
     config: str | None,
     split: str,
@@ -85,13 +90,42 @@ def open_split(
     """The rows of ``split``: a split, or slices of splits as in ``train[:50%]``.
 
     Args:
-        name, config, split, revision: as for :meth:`transferbound.data.labelled.LabelledData.load`.
+        data, config, split, revision: as for :meth:`transferbound.data.labelled.LabelledData.load`.
         data_files: files, or patterns of files, of each split.
         shuffle_seed: the rows of each split are put in the order that it gives, before slices are cut.
 
     Raises:
         DataError: unknown data set, configuration or split; slices that overlap; no rows.
+        ArgumentError: ``data`` is no kind of rows that is read.
     """
+    found = given_or_named(data)
+    given = None if isinstance(found, str) else found
+    if isinstance(found, str):
+        name, opened = found, _named(found, config, split, revision, data_files)
+    else:
+        split = found.meant(split)
+        name, opened = found.name, _in_memory(found, config, revision, data_files)
+    splits = opened.splits
+    if shuffle_seed is not None:
+        splits = {
+            key: table.select(shuffled_order(table.num_rows, shuffle_seed)) for key, table in splits.items()
+        }
+    ranges = row_ranges(split, {key: table.num_rows for key, table in splits.items()}, name)
+    if all(part.start == part.stop for part in ranges):
+        raise DataError(f"the split {split} of the data set {name} is empty; {_NEEDS}")
+    table = _rows(splits, ranges, split, name)
+    return Source(
+        name, split, table, opened.config, opened.revision, ranges, opened.places, opened.left_out, given
+    )
+
+
+def _named(
+    name: str,
+    config: str | None,
+    split: str,
+    revision: str | None,
+    data_files: Mapping[str, list[str]] | None,
+) -> _Opened:
     if not name.strip():
         raise DataError("the data set's name is empty; give a Hub id, a folder or a file")
     file = local_file(name)
@@ -108,24 +142,25 @@ def open_split(
             "leave it out, or name a folder"
         )
     if file is not None:
-        opened = _from_file(name, file, config, split)
-    elif folder is None:
+        return _from_file(name, file, config, split)
+    if folder is None:
         check_name(name)
-        opened = _from_hub(name, config, revision, split, files)
-    elif on_disk:
-        opened = _Opened(_from_disk(folder, name), None, None, (folder,), None)
-    else:
-        opened = _from_folder(name, folder, config, split, files)
-    splits = opened.splits
-    if shuffle_seed is not None:
-        splits = {
-            key: table.select(shuffled_order(table.num_rows, shuffle_seed)) for key, table in splits.items()
-        }
-    ranges = row_ranges(split, {key: table.num_rows for key, table in splits.items()}, name)
-    if all(part.start == part.stop for part in ranges):
-        raise DataError(f"the split {split} of the data set {name} is empty; {_NEEDS}")
-    table = _rows(splits, ranges, split, name)
-    return Source(table, opened.config, opened.revision, ranges, opened.places, opened.left_out)
+        return _from_hub(name, config, revision, split, files)
+    if on_disk:
+        return _Opened(_from_disk(folder, name), None, None, (folder,), None)
+    return _from_folder(name, folder, config, split, files)
+
+
+def _in_memory(
+    given: Given, config: str | None, revision: str | None, data_files: Mapping[str, list[str]] | None
+) -> _Opened:
+    """What names a part of a data set elsewhere says nothing of an object."""
+    for option, value in (("config", config), ("revision", revision), ("data_files", data_files)):
+        if value is not None:
+            raise DataError(
+                f"{option} is {str(value)[:80]!r}, but the data set {given.name} is an object in memory; leave it out"
+            )
+    return _Opened(given.splits, None, None, given.places, None)
 
 
 def _rows(splits: Any, ranges: tuple[RowRange, ...], split: str, name: str) -> Any:
@@ -144,7 +179,7 @@ def _from_disk(path: Path, name: str) -> Any:
         loaded = datasets.load_from_disk(str(path))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DataError(f"the data set {name} cannot be read: {_reason(error)}") from error
-    return loaded if isinstance(loaded, dict) else {str(loaded.split or "train"): loaded}
+    return loaded if isinstance(loaded, dict) else {own_split(loaded): loaded}
 
 
 def _from_folder(name: str, folder: Path, config: str | None, split: str, files: dict[str, Any]) -> _Opened:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 from transferbound.data._columns import choose_inputs, find_label, read_groups
 from transferbound.data._source import open_split
@@ -27,7 +28,7 @@ class Documents(Sample):
     @classmethod
     def load(
         cls,
-        name: str,
+        data: Any,
         *,
         split: str = "train",
         config: str | None = None,
@@ -37,12 +38,14 @@ class Documents(Sample):
     ) -> Documents:
         """Load one split, or slices as in ``train[:50%]``, by ``datasets.load_dataset``.
 
-        ``name`` is what :meth:`transferbound.LabelledData.load` takes; labels, where there are any, are not read.
+        ``data`` is what :meth:`transferbound.LabelledData.load` takes; labels, where there are any, are not read.
 
         Raises:
             DataError: unknown data set, configuration, split or column; no rows; no text, or pairs of texts.
+            ArgumentError: ``data`` is none of these.
         """
-        source = open_split(name, config=config, split=split, revision=revision)
+        source = open_split(data, config=config, split=split, revision=revision)
+        name = source.name
         modality, inputs = choose_inputs(source.table, name, None, text_column, {group_column})
         if modality != "text" or len(inputs) != 1:
             raise DataError(
@@ -56,7 +59,7 @@ class Documents(Sample):
             name=name,
             config=source.config,
             revision=source.revision,
-            split=split,
+            split=source.split,
             modality=modality,
             columns={"text": list(inputs), "label": None, "group": group_column},
             groups=groups,
@@ -64,6 +67,7 @@ class Documents(Sample):
             files_left_out=source.left_out,
             _table=source.table,
             _places=source.places,
+            _given=source.given,
         )
 
     def drawn(self, count: int, seed: int) -> Documents:
@@ -83,7 +87,7 @@ class Documents(Sample):
     def other_split(self, split: str) -> Documents:
         """Another split, or slices, of the same data set, read by the same columns. Raises DataError."""
         return Documents.load(
-            self.name,
+            self._given or self.name,
             split=split,
             config=self.config,
             revision=self.revision,

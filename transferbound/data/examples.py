@@ -13,6 +13,7 @@ import numpy as np
 
 from transferbound.data._columns import choose_inputs
 from transferbound.data._folder import FilesLeftOut
+from transferbound.data._given import Given
 from transferbound.data._slices import RowRange
 from transferbound.data._source import open_split
 from transferbound.errors import DataError
@@ -60,11 +61,12 @@ class Examples:
     _table: Any = field(repr=False)
     _places: tuple[Path, ...] = field(repr=False)
     image_bits: int = field(default=8, kw_only=True)
+    _given: Given | None = field(default=None, kw_only=True, repr=False)
 
     @classmethod
     def open(
         cls,
-        name: str,
+        data: Any,
         *,
         split: str = "train",
         config: str | None = None,
@@ -74,23 +76,30 @@ class Examples:
     ) -> Examples:
         """Open one split without asking for labels: pretraining data to compare with, say.
 
+        Args:
+            data: what :meth:`transferbound.LabelledData.load` takes.
+            split, config, revision, image_column, text_columns: as there.
+
         Raises:
             DataError: unknown data set, configuration, split or column; no rows.
+            ArgumentError: ``data`` is none of what is read.
         """
-        source = open_split(name, config=config, split=split, revision=revision)
+        source = open_split(data, config=config, split=split, revision=revision)
+        name = source.name
         modality, inputs = choose_inputs(source.table, name, image_column, text_columns, set())
         columns = {modality: list(inputs)}
         return Examples(
             name=name,
             config=source.config,
             revision=source.revision,
-            split=split,
+            split=source.split,
             modality=modality,
             columns=columns,
             ranges=source.ranges,
             files_left_out=source.left_out,
             _table=source.table,
             _places=source.places,
+            _given=source.given,
         )
 
     def under_name(self, name: str, *, config: str | None = None, revision: str | None = None) -> Self:

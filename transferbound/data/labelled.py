@@ -7,6 +7,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -53,7 +54,7 @@ class LabelledData(Sample):
     @classmethod
     def load(
         cls,
-        name: str,
+        data: Any,
         *,
         split: str = "train",
         config: str | None = None,
@@ -73,8 +74,10 @@ class LabelledData(Sample):
     ) -> LabelledData:
         """Load one split, or slices as in ``train[:50%]``, by ``datasets.load_dataset``.
 
-        ``name`` is a Hub id, a folder that ``load_dataset`` reads, one that ``save_to_disk`` wrote, or a file of rows
-        (csv, tsv, json, jsonl, parquet, arrow), which is the split ``train``.
+        ``data`` is a Hub id, a folder that ``load_dataset`` reads, one that ``save_to_disk`` wrote, or a file of rows
+        (csv, tsv, json, jsonl, parquet, arrow), which is the split ``train``; or an object: a ``datasets.Dataset``,
+        whose own split is taken, or a ``DatasetDict``. Formats and transforms that are set on an object are not
+        applied.
         Columns that are not named are found where there is only one candidate, or two texts, which are a pair. The
         classes come from the declared features; a label column of bare integers wants ``num_classes`` or
         ``class_names``, one of strings ``class_names`` or ``label_map``, because what is read off the training labels
@@ -86,7 +89,7 @@ class LabelledData(Sample):
         Raises:
             DataError: unknown data set, configuration, split or column; labels missing, of no kind that classes have
                 or outside the declared classes; no rows; one class only.
-            ArgumentError: as :class:`DataReading`.
+            ArgumentError: as :class:`DataReading`; or ``data`` is none of these.
         """
         DataReading(
             split=split, shuffle_seed=shuffle_seed, max_rows=max_rows, image_bits=image_bits
@@ -94,8 +97,9 @@ class LabelledData(Sample):
         names, renamed = names_of_classes(class_names), parsed_label_map(label_map)
         files = files_by_split(data_files)
         source = open_split(
-            name, config=config, split=split, revision=revision, data_files=files, shuffle_seed=shuffle_seed
+            data, config=config, split=split, revision=revision, data_files=files, shuffle_seed=shuffle_seed
         )
+        name = source.name
         columns = choose_columns(
             source.table, name, image_column, text_columns, label_column, group_column, modality
         )
@@ -105,7 +109,7 @@ class LabelledData(Sample):
             name=name,
             config=source.config,
             revision=source.revision,
-            split=split,
+            split=source.split,
             labels=labels.numbers,
             class_names=labels.names,
             classes_from=labels.origin,
@@ -116,6 +120,7 @@ class LabelledData(Sample):
             files_left_out=source.left_out,
             _table=source.table,
             _places=source.places,
+            _given=source.given,
             image_bits=image_bits,
             label_map=renamed,
             data_files=None if data_files is None else _as_tuple(data_files),
@@ -142,7 +147,7 @@ class LabelledData(Sample):
             shuffle_seed=self.shuffle_seed,
             image_bits=self.image_bits,
         )
-        return LabelledData.load(self.name, **vars(reading))
+        return LabelledData.load(self._given or self.name, **vars(reading))
 
     def _drawing(self, units: int) -> LabelledData:
         """``units`` of the units, by their numbers and the seed alone."""

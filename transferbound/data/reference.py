@@ -23,7 +23,7 @@ SET_ASIDE = "rows set aside"
 
 
 def load_reference(
-    name: str,
+    data: Any,
     *,
     modality: str,
     split: str = "train",
@@ -35,7 +35,7 @@ def load_reference(
     """The first 4,000 rows of a split, without labels.
 
     Args:
-        name: Hub id or local folder, as for :meth:`Examples.open`.
+        data: Hub id, local folder or object, as for :meth:`Examples.open`.
         modality: what the prior reads, ``image`` or ``text``.
         split, config, revision, image_column, text_columns: as for :meth:`Examples.open`.
 
@@ -47,13 +47,14 @@ def load_reference(
         DataError: unknown data set, configuration, split or column; no rows; rows of the other modality.
     """
     examples = Examples.open(
-        name,
+        data,
         split=split,
         config=config,
         revision=revision,
         image_column=image_column,
         text_columns=text_columns,
     )
+    name, split = examples.name, examples.split
     if examples.modality != modality:
         raise DataError(
             f"the reference inputs {name} are {examples.modality}s and the prior reads {modality}s; choose others"

@@ -20,7 +20,7 @@ from transferbound.export.subject import Subject
 from transferbound.export.target import Answering, Target
 from transferbound.risks.answers import NO_ANSWER, answers_of
 from transferbound.risks.trial import CLOSE_CALL
-from transferbound.verification.recorded import load_counted
+from transferbound.verification.recorded import load_counted, other_than
 
 __all__ = ["ALL_ROWS", "Checked", "check_export"]
 
@@ -57,7 +57,7 @@ class Checked:
         return asdict(self)
 
 
-def check_export(target: Target, folder: Path, subject: Subject, rows: int, dataset: str | None) -> Checked:
+def check_export(target: Target, folder: Path, subject: Subject, rows: int, dataset: Any) -> Checked:
     """Asks the export and the certified predictor the same.
 
     Args:
@@ -127,10 +127,10 @@ def _check_errors(subject: Subject, checked: Checked) -> None:
         )
 
 
-def _training_rows(subject: Subject, dataset: str | None) -> LabelledData:
+def _training_rows(subject: Subject, dataset: Any) -> LabelledData:
     content = subject.certificate.content
     try:
-        data = load_counted(content, None if dataset == content["dataset"]["id"] else dataset)
+        data = load_counted(content, other_than(dataset, content["dataset"]["id"]))
     except DataError as error:
         raise DataError(
             f"{error}; --check all counts on the training rows: name where the data set is now with --dataset"

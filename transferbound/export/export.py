@@ -34,8 +34,8 @@ def export(
     to: str | None = None,
     *,
     prior: Any = None,
-    reference: str | os.PathLike[str] | None = None,
-    dataset: str | os.PathLike[str] | None = None,
+    reference: Any = None,
+    dataset: Any = None,
     check: int | str = DEFAULT_ROWS,
 ) -> Path:
     """Writes the certified predictor as an ordinary checkpoint; see :func:`export_predictor`.
@@ -64,7 +64,7 @@ def export_predictor(
     to: str | None = None,
     *,
     check: int | str = DEFAULT_ROWS,
-    dataset: str | os.PathLike[str] | None = None,
+    dataset: Any = None,
 ) -> Path:
     """Writes the predictor as an ordinary checkpoint beside its certificate, and asks the library what it makes of it.
 
@@ -89,12 +89,11 @@ def export_predictor(
     target_folder = Path(out)
     check_out(target_folder)
     rows = rows_to_check(check)
-    place = None if dataset is None else os.fspath(dataset)
     subject = subject_of(predictor.certificate, predictor.decoded)
     target = chosen(subject, to)
     with new_folder(target_folder) as partial:
         target.write(subject, partial)
-        checked = check_export(target, partial, subject, rows, place)
+        checked = check_export(target, partial, subject, rows, dataset)
         _write_certificate(partial, subject, target, checked)
     return target_folder
 

@@ -23,6 +23,7 @@ from transferbound.data.examples import Examples
 from transferbound.data.labelled import LabelledData
 from transferbound.data.sample import Sample
 from transferbound.errors import DataError, PriorIndependenceError
+from transferbound.in_memory import called, is_in_memory
 from transferbound.independence.duplicates import Rows, few_compared, find_duplicates
 from transferbound.independence.letters import as_read, looks_like_another
 from transferbound.independence.names import Match, compare_names, last_part, names_of_data
@@ -73,7 +74,9 @@ def check_independence(
     findings = [_name_finding(match, data.name, prior_split is not None) for match in matches]
     if not aliases and prior_split is None:
         findings.append(_nameless(data.name))
-    for what, name in (("checkpoint", prior.name), ("data set", data.name)):
+    if is_in_memory(prior.name):
+        findings.append(_of_no_name(prior.name))
+    for what, name in (("checkpoint", called(prior.name)), ("data set", called(data.name))):
         if looks_like_another(last_part(name)):
             findings.append(_disguised(what, last_part(name)))
     part = counts = None
@@ -114,7 +117,7 @@ def _declared_names(prior: Prior) -> dict[str, list[str]]:
     card = prior.provenance
     tags = [*card.get("tags", []), *card.get("dataset_tags", [])]
     return {
-        "id": [prior.name],
+        "id": _one(called(prior.name)),
         "base_model": list(card.get("base_model", [])),
         "name_or_path": _one(card.get("name_or_path")),
         "finetuning_task": _one(card.get("finetuning_task")),
@@ -141,11 +144,23 @@ def _name_finding(match: Match, data_name: str, is_declared: bool) -> Finding:
 
 def _nameless(name: str) -> Finding:
     """A search that could compare no name is a doubt, and no "nothing found"."""
+    remedy = "the folder's own name can tell, or pretty_name in a README.md there"
+    if is_in_memory(name):
+        remedy = "info.dataset_name of the object can tell"
     return {
         "kind": "name",
         "severity": "warn",
         "message": f"the name {name!r} does not tell which data this is, so no name on the card was compared with it "
-        "(the folder's own name can tell, or pretty_name in a README.md there)",
+        f"({remedy})",
+    }
+
+
+def _of_no_name(name: str) -> Finding:
+    """No name and no card tells what an object's tensors have seen since they were loaded."""
+    return {
+        "kind": "name",
+        "severity": "warn",
+        "message": f"the checkpoint {name!r} was given in memory, and nothing tells what it was trained on before that",
     }
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from huggingface_hub import metadata_load
 
+from transferbound.in_memory import called
 from transferbound.independence.letters import as_read
 
 __all__ = ["Match", "canonical_names", "compare_names", "last_part", "names_of_data"]
@@ -117,7 +118,9 @@ class Match:
 
 
 def names_of_data(name: str, config: str | None) -> set[str]:
-    """Canonical names of a data set from its id, folder or file, configuration, and card title."""
+    """Canonical names of a data set from its id, folder or file, configuration, and card title; of an object from what
+    it calls itself."""
+    name = called(name)
     last = last_part(name)
     texts = [last]
     path = Path(name).expanduser()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -42,14 +43,18 @@ class SearchedReference:
 
 
 def searched_reference(
-    name: str | Reference, data: LabelledData, *, split: str = "train", override: bool = False
+    reference: Any, data: LabelledData, *, split: str = "train", override: bool = False
 ) -> SearchedReference:
-    """The rows of ``name``, a Hub id or folder, searched for rows of ``data``.
+    """The rows of ``reference``, made by hand or read by :func:`load_reference`, searched for rows of ``data``.
 
     Raises:
         DataError, PriorIndependenceError: as :func:`load_reference` and :func:`reference_overlap`.
     """
-    found = load_reference(name, modality=data.modality, split=split) if isinstance(name, str) else name
+    found = (
+        reference
+        if isinstance(reference, Reference)
+        else load_reference(reference, modality=data.modality, split=split)
+    )
     return SearchedReference(found, split, reference_overlap(found, data, split=split, override=override))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from transferbound.certificate.certificate import Certificate
 from transferbound.certificate.content import Content
@@ -23,9 +24,9 @@ __all__ = ["certified_predictor", "decoded_with_prior"]
 def certified_predictor(
     certificate: Certificate,
     folder: Path | None,
-    prior: str | Prior | None,
-    reference: str | None,
-    dataset: str | None = None,
+    prior: Any,
+    reference: Any,
+    dataset: Any = None,
 ) -> DecodedPredictor:
     """Decodes the certificate's message against what it names.
 
@@ -48,9 +49,9 @@ def certified_predictor(
 def decoded_with_prior(
     certificate: Certificate,
     folder: Path | None,
-    prior: str | Prior | None,
-    reference: str | None,
-    dataset: str | None = None,
+    prior: Any,
+    reference: Any,
+    dataset: Any = None,
 ) -> tuple[Prior, Reference | None, DecodedPredictor]:
     """:func:`certified_predictor`, with the checkpoint and the reference inputs that it was decoded against."""
     content = certificate.content
@@ -81,16 +82,14 @@ def decoded_with_prior(
 
 
 def _found(
-    content: Content, folder: Path | None, prior: str | Prior | None, places: Places
+    content: Content, folder: Path | None, prior: Any, places: Places
 ) -> tuple[Prior, Reference | None]:
     """The checkpoint and the reference inputs, where the certificate states others than the default ones."""
-    places = replace(places, prior=prior if isinstance(prior, str) else None)
+    places = replace(places, prior=prior)
     if folder is not None:
         places = places.beside(folder, content)
     places = places.elsewhere(content)
     modality = content["dataset"]["modality"]
-    if isinstance(prior, Prior):
-        return prior, load_own_reference(content, places.reference, modality, places.dataset)
     checkpoint = load_prior(content["prior"], places.prior)
     try:
         return checkpoint, load_own_reference(content, places.reference, modality, places.dataset)

@@ -16,6 +16,7 @@ from scipy.special import softmax
 from tqdm import tqdm
 
 from transferbound._lazy import later
+from transferbound._numerics import own_numerics
 from transferbound.certificate.certificate import Certificate
 from transferbound.certificate.remote import certificate_folder
 from transferbound.certificate.schema import input_columns
@@ -29,7 +30,6 @@ from transferbound.risks.answers import NO_ANSWER, Answers, answers_of
 
 if TYPE_CHECKING:
     from transferbound.predictor import DecodedPredictor
-    from transferbound.priors import Prior
 
 __all__ = ["Prediction", "Predictor"]
 
@@ -82,13 +82,14 @@ class Predictor:
         self._preprocessing = decoded.preprocessing
 
     @classmethod
+    @own_numerics()
     def from_pretrained(
         cls,
         certificate: str | os.PathLike[str] | Certificate,
-        prior: str | os.PathLike[str] | Prior | None = None,
-        reference: str | os.PathLike[str] | None = None,
+        prior: Any = None,
+        reference: Any = None,
         device: str | torch.device | None = None,
-        dataset: str | os.PathLike[str] | None = None,
+        dataset: Any = None,
     ) -> Predictor:
         """Decodes the message of a certificate against its checkpoint.
 
@@ -99,8 +100,8 @@ class Predictor:
         Args:
             certificate: the folder that ``transferbound bound`` wrote, or what was read of one, or
                 ``hf://OWNER/NAME[@REVISION]``.
-            prior: the checkpoint, or where it is now; default: the folder ``prior`` beside the certificate, or else
-                the recorded name.
+            prior: the checkpoint, as :func:`transferbound.certify` takes it, or where it is now; default: the folder
+                ``prior`` beside the certificate, or else the recorded name.
             reference: where the reference inputs are now, if the certificate states any of the user's own and they
                 are not under the recorded name.
             device: where to compute; default: a GPU where there is one.
@@ -119,10 +120,9 @@ class Predictor:
             certificate if isinstance(certificate, Certificate) else Certificate.from_pretrained(str(folder))
         )
         input_columns(read.content)  # before anything large is read
-        return cls(
-            read, certified_predictor(read, folder, _name(prior), _name(reference), _name(dataset)), chosen
-        )
+        return cls(read, certified_predictor(read, folder, prior, reference, dataset), chosen)
 
+    @own_numerics()
     def predict(
         self, inputs: Any, *, batch_size: int = LARGE_BATCH, progress: bool = False
     ) -> list[Prediction]:
@@ -146,6 +146,7 @@ class Predictor:
             for prediction in self._predictions(answers)
         ]
 
+    @own_numerics()
     def logits(
         self, inputs: Any, *, batch_size: int = LARGE_BATCH, progress: bool = False
     ) -> npt.NDArray[np.float64]:
@@ -215,11 +216,6 @@ class Predictor:
 
     def __repr__(self) -> str:
         return f"Predictor({self.certificate!r}, classes {', '.join(self.class_names)[:80]})"
-
-
-def _name(place: Any) -> Any:
-    """A path as a string; all else as it is."""
-    return os.fspath(place) if isinstance(place, os.PathLike) else place
 
 
 def _device(device: str | torch.device | None) -> torch.device:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import copy
+import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
 
+from transferbound._numerics import own_numerics
 from transferbound.errors import ArgumentError, PriorError
+from transferbound.in_memory import missing_path
 from transferbound.priors.backends.causal_lm import CausalLanguageModel, is_causal_lm
 from transferbound.priors.backends.choose import open_backend
 from transferbound.priors.backends.dense import dense_tensors
@@ -17,7 +21,8 @@ from transferbound.priors.backends.preprocessing import Preprocessing
 from transferbound.priors.backends.wrappers import LanguageModel
 from transferbound.priors.checkpoint.card import Provenance, licence, provenance
 from transferbound.priors.checkpoint.gguf import gguf_file, opened_gguf
-from transferbound.priors.checkpoint.resolve import Checkpoint, resolve
+from transferbound.priors.checkpoint.given import SavedModel, class_of
+from transferbound.priors.checkpoint.resolve import Checkpoint, open_folder, resolve
 from transferbound.priors.checkpoint.sizes import check_config
 from transferbound.priors.checkpoint.weights import fingerprint, read_tensors
 from transferbound.priors.class_order import match_classes, names_agree, reordered
@@ -57,6 +62,7 @@ class Prior:
         input_size: its own: image side in pixels, or most tokens (at most 128 unless asked otherwise).
         unused: tensors of the checkpoint that no prior uses (pretraining heads, poolers).
         task: what it is a prior for: ``classification`` or ``text-generation``.
+        saved: the folder that a model in memory was saved to, as long as this object lasts; None for one with a name.
     """
 
     def __init__(self, checkpoint: Checkpoint, task: str = CLASSIFICATION) -> None:
@@ -83,9 +89,63 @@ class Prior:
         else:
             self._head, self.num_parameters = self._find_head()
         self._reads: dict[int, bool] = {}
+        self._given: SavedModel | None = None
 
     @classmethod
-    def from_pretrained(cls, name: str, *, revision: str | None = None, task: str = CLASSIFICATION) -> Prior:
+    def of(cls, given: Any, *, task: str | None = None) -> Prior:
+        """The prior that ``given`` is or stands for.
+
+        Args:
+            given: a prior, what :meth:`from_pretrained` takes, or a model as :meth:`from_model` takes it: ``model``, or
+                ``(model, processor)``.
+            task: one of ``classification`` and ``text-generation``; None: ``text-generation`` for an object of a class
+                of causal language models, else ``classification``.
+
+        Raises:
+            PriorError, ArgumentError: as those methods.
+        """
+        if isinstance(given, Prior):
+            return given
+        if isinstance(given, str | os.PathLike):
+            return cls.from_pretrained(given, task=task or CLASSIFICATION)
+        model, processor = given if isinstance(given, tuple) and len(given) == 2 else (given, None)
+        return cls.from_model(model, processor, task=task)
+
+    @classmethod
+    @own_numerics()
+    def from_model(cls, model: Any, processor: Any = None, *, task: str | None = None) -> Prior:
+        """A model in memory as a prior: saved to a temporary folder by its own library, and read from there.
+
+        What is read are its tensors, its configuration and the files of its processor: code that was changed on the
+        object is not. What becomes of the object afterwards does not matter.
+
+        Args:
+            model: of timm, transformers or sentence-transformers.
+            processor: the tokenizer or image processor of a transformers model; None for others.
+            task: as for :meth:`of`.
+
+        Raises:
+            PriorError: it is of another class, lacks its processor, or cannot be saved, read or used for this task.
+            ArgumentError: there is no such task.
+        """
+        if task is None:
+            task = TEXT_GENERATION if is_causal_lm(class_of(model)) else CLASSIFICATION
+        if task not in TASKS:
+            raise ArgumentError(f"task is {task!r}; it must be one of {', '.join(TASKS)}")
+        saved = SavedModel(model, processor)
+        prior = cls(open_folder(saved.folder, saved.name), task)
+        prior._given = saved
+        return prior
+
+    @property
+    def saved(self) -> Path | None:
+        return None if self._given is None else self._given.folder
+
+    @classmethod
+    @own_numerics()
+    def from_pretrained(
+        cls, name: str | os.PathLike[str], *, revision: str | None = None, task: str = CLASSIFICATION
+    ) -> Prior:
         """Read the checkpoint ``name``: ``timm/NAME``, a Hub id, a local folder in Hub layout, a weight file
         beside its ``config.json``, or ``random/ARCHITECTURE/SEED``, a start without pretraining, or
         ``fixed/ARCHITECTURE``, a fixed map of features. For ``task="text-generation"`` it is a causal language model;
@@ -100,6 +160,8 @@ class Prior:
         """
         if task not in TASKS:
             raise ArgumentError(f"task is {task!r}; it must be one of {', '.join(TASKS)}")
+        if isinstance(name, os.PathLike) and missing_path(name) is None:
+            name = os.fspath(name)
         if isinstance(name, str) and (gguf := gguf_file(name)) is not None:
             with opened_gguf(gguf, name) as checkpoint:
                 return cls(checkpoint, task)

@@ -6,6 +6,7 @@ import re
 import secrets
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from transferbound.certificate.certificate import Certificate
 from transferbound.certificate.language_content import LanguageContent, LanguageStatement, language_content
@@ -22,6 +23,7 @@ from transferbound.verification.independence_again import checked_again, silent_
 from transferbound.verification.recorded import (
     Places,
     as_recorded,
+    is_local,
     load_corpus,
     load_prior,
     message_problems,
@@ -41,9 +43,9 @@ _SHARES = "comparison.next_token."
 
 
 def verify_language(
-    folder: Path, certificate: Certificate, places: Places, *, batch_size: int, progress: bool
+    folder: Path | None, certificate: Certificate, places: Places, *, batch_size: int, progress: bool
 ) -> Verdict:
-    """Checks the certificate in ``folder``, whose message is the one that it names.
+    """Checks the certificate in ``folder``, or in memory, whose message is the one that it names.
 
     Raises:
         PriorError, DataError: the checkpoint or the documents cannot be had.
@@ -67,7 +69,8 @@ def verify_language(
     problems = list(verdict.problems)
     if places.prior is not None:
         problems += silent_findings(certificate.content, prior, data)
-    problems = problems or check_card(folder, certificate)
+    if folder is not None:
+        problems = problems or check_card(folder, certificate)
     if test is not None and data.shared_rows(test):
         problems.append(f"evaluation.test.split {test.split} holds rows that were trained on")
     notes = [*notes_on(certificate.content, prior, places), *other_files(folder)]
@@ -138,13 +141,13 @@ def _slack_of(content: LanguageStatement) -> Callable[[str], float]:
     return slack
 
 
-def _documents(content: LanguageContent, elsewhere: str | None, split: str) -> Documents:
+def _documents(content: LanguageContent, elsewhere: Any, split: str) -> Documents:
     """The documents under their recorded name, wherever they lie now."""
     stated = content["dataset"]
 
-    def load(name: str, config: str | None, revision: str | None) -> Documents:
+    def load(data: Any, config: str | None, revision: str | None) -> Documents:
         return Documents.load(
-            name,
+            data,
             split=split,
             config=config,
             revision=revision,
@@ -158,13 +161,13 @@ def _documents(content: LanguageContent, elsewhere: str | None, split: str) -> D
         found = load(elsewhere, stated["config"], None)
     except DataError:
         # A local folder or file may hold that one configuration alone, and know nothing of its name on the Hub.
-        if stated["config"] is None or not Path(elsewhere).exists():
+        if stated["config"] is None or not is_local(elsewhere):
             raise
         found = load(elsewhere, None, None)
     return found.under_name(stated["id"], config=stated["config"], revision=stated["revision"])
 
 
-def _counted(content: LanguageContent, elsewhere: str | None) -> Documents:
+def _counted(content: LanguageContent, elsewhere: Any) -> Documents:
     """The training documents: those that were drawn, where they were drawn from a pool."""
     data, pool = _documents(content, elsewhere, content["dataset"]["split"]), content["dataset"].get("pool")
     return data if pool is None else data.drawn(content["dataset"]["rows"], pool["seed"])

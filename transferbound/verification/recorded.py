@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from transferbound.certificate.certificate import CERTIFICATE_FILE, Certificate
 from transferbound.certificate.content import Content, PriorContent
-from transferbound.certificate.schema import MESSAGE_FILE
+from transferbound.certificate.schema import MESSAGE_FILE, PRIOR_BESIDE
 from transferbound.data.examples import Examples
 from transferbound.data.labelled import DECLARED_BY_NAMES, LabelledData
 from transferbound.data.reading import DataReading
 from transferbound.data.reference import load_reference, reference_set_aside
 from transferbound.errors import ArgumentError, DataError, PriorError
+from transferbound.in_memory import is_in_memory, missing_path
 from transferbound.independence.reference import SearchedReference, searched_reference, set_aside_reference
 from transferbound.priors import Prior
 from transferbound.priors.reference import Reference
@@ -28,6 +31,7 @@ __all__ = [
     "Places",
     "RecordedRows",
     "as_recorded",
+    "is_local",
     "load_corpus",
     "load_own_reference",
     "load_prior",
@@ -36,23 +40,22 @@ __all__ = [
     "message_problems",
     "notes_on",
     "other_files",
+    "other_than",
     "without_set_aside",
 ]
 
 
 _MOST_LISTED = 5
-PRIOR_BESIDE = "prior"
-"""The folder beside a certificate in which its checkpoint may lie."""
 
 
 @dataclass(frozen=True)
 class Places:
-    """Where checkpoint, data and pretraining data are now; None: under their recorded names."""
+    """Where checkpoint, data and pretraining data are now, or they themselves; None: under their recorded names."""
 
-    prior: str | None = None
-    dataset: str | None = None
-    pretraining_data: str | None = None
-    reference: str | None = None
+    prior: Any = None
+    dataset: Any = None
+    pretraining_data: Any = None
+    reference: Any = None
 
     def beside(self, folder: Path, content: Content) -> Places:
         """With what lies beside a certificate, unless another place is named: the checkpoint in the folder ``prior``,
@@ -90,13 +93,18 @@ class Places:
                 "them out"
             )
         return Places(
-            reference=None if stated is None or self.reference == stated["id"] else self.reference,
-            prior=None if self.prior == content["prior"]["id"] else self.prior,
-            dataset=None if self.dataset == content["dataset"]["id"] else self.dataset,
-            pretraining_data=None
-            if corpus is None or self.pretraining_data == corpus["id"]
-            else self.pretraining_data,
+            reference=None if stated is None else other_than(self.reference, stated["id"]),
+            prior=other_than(self.prior, content["prior"]["id"]),
+            dataset=other_than(self.dataset, content["dataset"]["id"]),
+            pretraining_data=None if corpus is None else other_than(self.pretraining_data, corpus["id"]),
         )
+
+
+def other_than(place: Any, recorded: str) -> Any:
+    """``place``, a path as a string; None where it is the recorded name."""
+    if isinstance(place, os.PathLike) and missing_path(place) is None:
+        place = os.fspath(place)
+    return None if isinstance(place, str) and place == recorded else place
 
 
 def _beside(folder: Path, name: str | None) -> str | None:
@@ -129,25 +137,28 @@ def message_problems(certificate: Certificate) -> list[str]:
     return [differs("message.sha256", stated["sha256"], digest)]
 
 
-def load_prior(stated: PriorContent, elsewhere: str | None, task: str = CLASSIFICATION) -> Prior:
+def load_prior(stated: PriorContent, elsewhere: Any, task: str = CLASSIFICATION) -> Prior:
     """The checkpoint as it is found, under its own name.
 
     Raises:
-        PriorError: it cannot be had; with the option that says where it is.
+        PriorError: it cannot be had; with the option that says where it is. Or it was opened for another task.
     """
+    if elsewhere is not None:
+        found = Prior.of(elsewhere, task=task)
+        if found.task != task:
+            raise PriorError(
+                f"the prior {found.name} was opened for {found.task}; open it with task={task!r}"
+            )
+        return found
     try:
-        return Prior.from_pretrained(
-            elsewhere or stated["id"], revision=None if elsewhere else stated["revision"], task=task
-        )
+        return Prior.from_pretrained(stated["id"], revision=stated["revision"], task=task)
     except PriorError as error:
-        if elsewhere is not None:
-            raise
         raise PriorError(
             f"{error}; name where the certificate's checkpoint is now with prior (--prior)"
         ) from error
 
 
-def load_rows(content: Content, elsewhere: str | None) -> RecordedRows:
+def load_rows(content: Content, elsewhere: Any) -> RecordedRows:
     test, part = content["evaluation"]["test"], content["independence"]["prior_split"]
     return RecordedRows(
         data=load_counted(content, elsewhere),
@@ -156,7 +167,7 @@ def load_rows(content: Content, elsewhere: str | None) -> RecordedRows:
     )
 
 
-def load_counted(content: Content, elsewhere: str | None) -> LabelledData:
+def load_counted(content: Content, elsewhere: Any) -> LabelledData:
     """The training rows; those that a certificate states to be set aside are taken away."""
     return without_set_aside(_load_split(content, elsewhere, content["dataset"]["split"]), content)
 
@@ -173,7 +184,7 @@ def without_set_aside(data: LabelledData, content: Content) -> LabelledData:
     )
 
 
-def _load_split(content: Content, elsewhere: str | None, split: str) -> LabelledData:
+def _load_split(content: Content, elsewhere: Any, split: str) -> LabelledData:
     stated = content["dataset"]
     config = stated["config"]
     if elsewhere is None:
@@ -187,13 +198,18 @@ def _load_split(content: Content, elsewhere: str | None, split: str) -> Labelled
         found = _load(content, elsewhere, split, config, None)
     except DataError:
         # A local folder or file may hold that one configuration alone, and know nothing of its name on the Hub.
-        if config is None or not Path(elsewhere).exists():
+        if config is None or not is_local(elsewhere):
             raise
         found = _load(content, elsewhere, split, None, None)
     return found.under_name(stated["id"], config=config, revision=stated["revision"])
 
 
-def _load(content: Content, name: str, split: str, config: str | None, revision: str | None) -> LabelledData:
+def is_local(place: Any) -> bool:
+    """Whether it is an object, or a path that leads somewhere."""
+    return not isinstance(place, str | os.PathLike) or Path(place).exists()
+
+
+def _load(content: Content, data: Any, split: str, config: str | None, revision: str | None) -> LabelledData:
     """A split read as the certificate says; of the training rows those that were drawn."""
     stated = content["dataset"]
     draw = stated.get("draw") if split == stated["split"] else None
@@ -212,10 +228,10 @@ def _load(content: Content, name: str, split: str, config: str | None, revision:
         max_rows=None if draw is None else draw["units"],
         image_bits=stated.get("image_bits", 8),
     )
-    return LabelledData.load(name, **vars(reading))
+    return LabelledData.load(data, **vars(reading))
 
 
-def load_corpus(content: Content, elsewhere: str | None) -> Examples | None:
+def load_corpus(content: Content, elsewhere: Any) -> Examples | None:
     """The pretraining data from where it is now, under its recorded name; None where it is still there."""
     stated = content["independence"]["checked"]["pretraining_data"]
     if stated is None or elsewhere is None:
@@ -223,9 +239,7 @@ def load_corpus(content: Content, elsewhere: str | None) -> Examples | None:
     return Examples.open(elsewhere, split=stated["split"]).under_name(stated["id"])
 
 
-def load_searched_reference(
-    content: Content, elsewhere: str | None, data: LabelledData
-) -> SearchedReference | None:
+def load_searched_reference(content: Content, elsewhere: Any, data: LabelledData) -> SearchedReference | None:
     """Rows set aside, or the user's own inputs under their recorded name, searched again; None for the default ones."""
     if data.aside is not None:
         return set_aside_reference(data)
@@ -238,7 +252,7 @@ def load_searched_reference(
 
 
 def load_own_reference(
-    content: Content, elsewhere: str | None, modality: str, dataset: str | None = None
+    content: Content, elsewhere: Any, modality: str, dataset: Any = None
 ) -> Reference | None:
     """The reference inputs that a predictor needs and this package does not hold.
 
@@ -256,21 +270,30 @@ def load_own_reference(
         return reference_set_aside(load_counted(content, dataset))
     if stated is None or "split" not in stated:
         return None
-    found = load_reference(elsewhere or stated["id"], modality=modality, split=stated["split"])
+    found = load_reference(
+        stated["id"] if elsewhere is None else elsewhere, modality=modality, split=stated["split"]
+    )
     return replace(found, name=stated["id"])
 
 
 def notes_on(content: Content, checkpoint: Prior, places: Places) -> list[str]:
     """What was taken on the certificate's word."""
-    notes = []
-    if places.prior is not None:
+    notes = [
+        f"the {what} given in memory when the certificate was made: nothing tells whether {untold}"
+        for what, untold, name in (
+            ("checkpoint was", "it was trained after it was loaded", content["prior"]["id"]),
+            ("data was", "rows were left out before", content["dataset"]["id"]),
+        )
+        if is_in_memory(name)
+    ]
+    if places.prior is not None and not is_in_memory(content["prior"]["id"]):
         notes.append(
             f"the checkpoint was read from {checkpoint.name}; that {content['prior']['id']} holds the same "
             "tensors was not checked"
         )
-        if checkpoint.provenance != content["prior"]["provenance"]:
-            notes.append("the card of that checkpoint says other things than prior.provenance")
-    if places.dataset is not None:
+    if places.prior is not None and checkpoint.provenance != content["prior"]["provenance"]:
+        notes.append("the card of that checkpoint says other things than prior.provenance")
+    if places.dataset is not None and not is_in_memory(content["dataset"]["id"]):
         notes.append(
             f"the data was read from another place; that {content['dataset']['id']} holds the same rows was "
             "not checked"
@@ -294,8 +317,10 @@ def as_recorded(checkpoint: Prior, stated: PriorContent) -> Prior:
     return checkpoint.under_name(stated["id"], stated["revision"], stated["provenance"])
 
 
-def other_files(folder: Path) -> list[str]:
+def other_files(folder: Path | None) -> list[str]:
     """A note where a folder holds more than a certificate: weights, say, that anybody can have put there."""
+    if folder is None:
+        return ["the certificate was given in memory: there is no card to compare with it"]
     own = {CERTIFICATE_FILE, MESSAGE_FILE, CARD_FILE, "figures", PRIOR_BESIDE}
     others = sorted(path.name for path in folder.iterdir() if path.name not in own)
     if not others:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import secrets
 from dataclasses import replace
-from pathlib import Path
+from typing import Any
 
+from transferbound._numerics import own_numerics
 from transferbound.certificate.certificate import Certificate
 from transferbound.certificate.language_content import is_language
 from transferbound.certificate.remote import certificate_folder
+from transferbound.certificate.schema import check_content
 from transferbound.certificate.statement import make_statement
 from transferbound.data.examples import Examples
 from transferbound.data.labelled import LabelledData
@@ -37,23 +39,26 @@ from transferbound.verification.verdict import REFUSALS, Verdict
 __all__ = ["check_certificate", "verify"]
 
 
+@own_numerics()
 def verify(
-    folder: str | os.PathLike[str],
+    certificate: Certificate | str | os.PathLike[str],
     *,
-    prior: str | None = None,
-    dataset: str | None = None,
-    pretraining_data: str | None = None,
-    reference: str | None = None,
+    prior: Any = None,
+    dataset: Any = None,
+    pretraining_data: Any = None,
+    reference: Any = None,
     batch_size: int = 250,
     progress: bool = False,
 ) -> Verdict:
-    """Checks the certificate in ``folder``.
+    """Checks a certificate: the folder ``certificate``, or one in memory, which has no card to be compared.
 
     Args:
-        folder: what ``transferbound bound`` wrote, or ``hf://OWNER/NAME[@REVISION]`` for one on the Hub.
-        prior, dataset: where the checkpoint and the data are now, if not under the recorded names. Their
-            fingerprints must still be the recorded ones. A checkpoint in the folder ``prior`` beside the certificate
-            is found there.
+        certificate: what ``transferbound bound`` wrote, ``hf://OWNER/NAME[@REVISION]`` for one on the Hub, or what
+            :func:`transferbound.certify` gave.
+        prior, dataset: where the checkpoint and the data are now, if not under the recorded names, or they
+            themselves, as :func:`transferbound.certify` takes them; the data as ``datasets`` objects, not as
+            :class:`LabelledData`, because they are read as the certificate says. Their fingerprints must still be the
+            recorded ones. A checkpoint in the folder ``prior`` beside the certificate is found there.
         pretraining_data: where the data is now that the checkpoint was trained on, if not under the recorded name.
             It has no fingerprint; what is found in it must still be what is stated.
         reference: where the reference inputs are now, if not under the recorded name.
@@ -65,16 +70,20 @@ def verify(
         PriorError, DataError: the checkpoint or the data cannot be had.
         ArgumentError: ``pretraining_data`` is given, and the certificate states none.
     """
-    folder = certificate_folder(folder)
-    certificate = Certificate.from_pretrained(folder)
+    folder = None
+    if isinstance(certificate, Certificate):
+        check_content(certificate.content)
+    else:
+        folder = certificate_folder(certificate)
+        certificate = Certificate.from_pretrained(folder)
     content = certificate.content
     problems = message_problems(certificate)
     if problems:
         return Verdict(False, tuple(problems), certificate)
     places = Places(prior, dataset, pretraining_data, reference)
-    places = places.beside(Path(folder), content).elsewhere(content)
+    places = (places if folder is None else places.beside(folder, content)).elsewhere(content)
     if is_language(content):
-        return verify_language(Path(folder), certificate, places, batch_size=batch_size, progress=progress)
+        return verify_language(folder, certificate, places, batch_size=batch_size, progress=progress)
     checkpoint = load_prior(content["prior"], places.prior)
     if checkpoint.fingerprint != content["prior"]["sha256"]:
         line = differs("prior.sha256", content["prior"]["sha256"], checkpoint.fingerprint)
@@ -95,11 +104,13 @@ def verify(
     if places.prior is not None:
         problems += silent_findings(content, checkpoint, rows.data)
     # The card is made from the statement: where that is false there is nothing to compare it with.
-    problems = problems or check_card(Path(folder), certificate)
-    notes = [*notes_on(content, checkpoint, places), *other_files(Path(folder))]
+    if folder is not None:
+        problems = problems or check_card(folder, certificate)
+    notes = [*notes_on(content, checkpoint, places), *other_files(folder)]
     return replace(verdict, holds=not problems, problems=tuple(problems), notes=tuple(notes))
 
 
+@own_numerics()
 def check_certificate(
     certificate: Certificate,
     prior: Prior,
@@ -108,7 +119,7 @@ def check_certificate(
     test: LabelledData | None = None,
     prior_split: LabelledData | None = None,
     pretraining: Examples | None = None,
-    reference: str | None = None,
+    reference: Any = None,
     batch_size: int = 250,
     progress: bool = False,
 ) -> Verdict:

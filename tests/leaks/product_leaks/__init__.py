@@ -5,6 +5,7 @@ from product_leaks.counting import COUNTING
 from product_leaks.data import DATA
 from product_leaks.decoder import DECODER
 from product_leaks.export import EXPORT
+from product_leaks.in_memory import IN_MEMORY
 from product_leaks.independence import INDEPENDENCE
 from product_leaks.language import LANGUAGE
 from product_leaks.language_models import LANGUAGE_MODELS
@@ -23,6 +24,7 @@ CONTROLS = (
     *LANGUAGE,
     *LANGUAGE_MODELS,
     *DATA,
+    *IN_MEMORY,
     *INDEPENDENCE,
     *PREDICTION,
     *EXPORT,

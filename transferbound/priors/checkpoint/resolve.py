@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,12 +19,13 @@ from huggingface_hub.errors import (
 )
 
 from transferbound.errors import PriorError
+from transferbound.in_memory import is_in_memory, missing_path
 from transferbound.priors.checkpoint.json_files import read_object
 from transferbound.priors.checkpoint.reading import ReadFiles
 from transferbound.priors.checkpoint.strangers import check_no_adapter, no_config
 from transferbound.priors.checkpoint.weights import weight_files
 
-__all__ = ["Checkpoint", "resolve"]
+__all__ = ["Checkpoint", "open_folder", "resolve"]
 
 # Everything a checkpoint needs but its weights; never a .py file.
 _TEXT_FILES = ["*.json", "*.txt", "*.md", "*.model", "*/config.json"]
@@ -79,7 +81,12 @@ class Checkpoint:
         return str(named[0]) if isinstance(named, list) and named else ""
 
 
-def resolve(name: str, revision: str | None = None) -> Checkpoint:
+def open_folder(folder: Path, name: str) -> Checkpoint:
+    """The checkpoint in a local folder, called ``name``. Raises PriorError, as :func:`resolve`."""
+    return _open(name, folder, None, ())
+
+
+def resolve(name: str | os.PathLike[str], revision: str | None = None) -> Checkpoint:
     """Find or download the checkpoint ``name``.
 
     ``name`` is ``timm/NAME`` or ``timm:NAME`` (a timm model; without a tag, timm's default one), a Hub
@@ -88,6 +95,14 @@ def resolve(name: str, revision: str | None = None) -> Checkpoint:
     Raises:
         PriorError: nothing of that name, no ``config.json``, no weights, or code in the checkpoint.
     """
+    if (missing := missing_path(name)) is not None:
+        raise PriorError(f"the prior {missing} is a path, and nothing is there; give a Hub id as a string")
+    name = os.fspath(name) if isinstance(name, os.PathLike) else name
+    if isinstance(name, str) and is_in_memory(name):
+        raise PriorError(
+            f"the prior {name!r} was given in memory, and no name leads to it: give the model again, or the folder "
+            "that its save_pretrained wrote"
+        )
     if not isinstance(name, str) or not name.strip():
         raise PriorError(f"the prior's name is {name!r}; give timm/NAME, a Hub id or a local folder")
     path = Path(name).expanduser()
