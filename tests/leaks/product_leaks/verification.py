@@ -233,7 +233,7 @@ VERIFICATION = (
         name="weights-beside-are-passed-over",
         trap="11: other weights lie in the folder of which verify says that it holds",
         file=_VERIFY,
-        old=", *other_files(Path(folder))]",
+        old=", *other_files(folder)]",
         new="]",
         tests=tests_in(
             "verification/test_recorded.py", "test_weights_beside_a_certificate_are_not_what_holds"
