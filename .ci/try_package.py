@@ -29,7 +29,8 @@ for file in ("py.typed", "priors/reference/sentences.txt.gz", "priors/reference/
 assert any(name.endswith("licenses/LICENSE") for name in names), "the wheel is without its licence"
 assert not any(name.endswith((".pyc", ".bin")) for name in names)
 
-inner = {name.split("/", 1)[-1] for name in tarfile.open(sdist).getnames()}
+with tarfile.open(sdist) as archive:
+    inner = {name.split("/", 1)[-1] for name in archive.getnames()}
 for file in (
     "README.md",
     "CHANGELOG.md",

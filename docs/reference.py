@@ -19,8 +19,8 @@ import transferbound
 PAGE = Path(__file__).with_name("reference.md")
 _HEAD = """# Python reference
 
-The public names, made from their docstrings by `python docs/reference.py`. Errors are those of `transferbound.errors`; errors and bounds are fractions,
-lengths of messages are bits.
+The public names, made from their docstrings by `python docs/reference.py`. Errors are those of `transferbound.errors`;
+errors and bounds are fractions, lengths of messages are bits.
 """
 _ROLE = re.compile(r":(?:func|class|meth|mod|data|attr):`~?([^`]+)`")
 _SECTION = re.compile(r"(Args|Attributes|Raises|Returns|Yields):")
@@ -46,7 +46,7 @@ def page() -> str:
 
 def _described(name: str, value: Any, level: int) -> Iterator[str]:
     yield f"{'#' * level} {name}\n"
-    yield f"```python\n{_signature(name, value)}\n```\n"
+    yield f"```text\n{_signature(name, value)}\n```\n"
     yield _markdown(inspect.getdoc(value) or "")
     if inspect.isclass(value):
         for inner, raw in vars(value).items():
@@ -114,7 +114,7 @@ def _name(match: re.Match[str]) -> str:
 
 def _examples(text: str) -> str:
     """Blocks that begin with >>> between fences."""
-    return re.sub(r"(?m)(^>>> (?:.|\n)*?)(?=\n\n|\Z)", r"```python\n\1\n```", text)
+    return re.sub(r"(?m)(^>>> (?:.|\n)*?)(?=\n\n|\Z)", r"```pycon\n\1\n```", text)
 
 
 def main(arguments: list[str]) -> int:
