@@ -225,7 +225,10 @@ def test_the_card_of_what_a_model_was_loaded_from_is_compared(
 def test_transformers_objects_are_read_like_their_folder(tiny_bert: Path, tiny_tokenizer: Any) -> None:
     model = transformers.AutoModel.from_pretrained(tiny_bert)
     tiny_tokenizer(["a film"], padding="max_length", truncation=True, max_length=5)  # which it keeps
+    kept = tiny_tokenizer.backend_tokenizer.padding, tiny_tokenizer.backend_tokenizer.truncation
     prior, saved = Prior.from_model(model, tiny_tokenizer), Prior.from_pretrained(tiny_bert)
+    assert (tiny_tokenizer.backend_tokenizer.padding, tiny_tokenizer.backend_tokenizer.truncation) == kept
+    assert None not in kept
     assert prior.fingerprint == saved.fingerprint
     assert prior.files == saved.files
     made = certify((model, tiny_tokenizer), texts(), None, TEXTS, progress=False)
@@ -314,3 +317,14 @@ class Changed(transformers.BertModel):
 def test_a_class_of_ones_own_is_refused(tiny_bert: Path, tiny_tokenizer: Any) -> None:
     with pytest.raises(PriorError, match=r"Changed; give a Hub id"):
         Prior.from_model(Changed.from_pretrained(tiny_bert), tiny_tokenizer)
+
+
+def test_a_model_of_sentence_transformers(tiny_bert: Path, tmp_path: Path) -> None:
+    library = pytest.importorskip("sentence_transformers")
+    model = library.SentenceTransformer(str(tiny_bert), device="cpu")  # which puts mean pooling on it
+    prior = Prior.from_model(model)
+    assert (prior.name, prior.modality) == (f"{tiny_bert.name} (in memory)", "text")
+    assert {"modules.json", "1_Pooling/config.json"} <= set(prior.files)
+    made = certify(prior, texts(), tmp_path / "certificate", TEXTS, progress=False)
+    assert (tmp_path / "certificate" / "prior" / "modules.json").is_file()
+    assert verify(made, prior=model, dataset=texts()).holds

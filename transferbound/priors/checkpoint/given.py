@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import copy
 import re
 import shutil
 import tempfile
 import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -112,19 +113,29 @@ def _save(model: Any, processor: Any, folder: Path) -> None:
     if _library(model) in _OF_TIMM:
         timm.models.save_for_hf(model, str(folder), safe_serialization=True)
         return
-    model.save_pretrained(str(folder))
-    if processor is not None:
-        _as_loaded(processor).save_pretrained(str(folder))
+    with _as_loaded(processor if processor is not None else getattr(model, "tokenizer", None)):
+        model.save_pretrained(str(folder))
+        if processor is not None:
+            processor.save_pretrained(str(folder))
 
 
-def _as_loaded(processor: Any) -> Any:
-    """A copy without the truncation and padding of the last call, which a tokenizer keeps and would write down."""
-    processor = copy.deepcopy(processor)
+@contextmanager
+def _as_loaded(processor: Any) -> Iterator[None]:
+    """Without the truncation and padding of its last call, which a tokenizer keeps and would write down."""
     backend = getattr(getattr(processor, "tokenizer", processor), "backend_tokenizer", None)
-    if backend is not None:
-        backend.no_truncation()
-        backend.no_padding()
-    return processor
+    if backend is None:
+        yield
+        return
+    truncation, padding = backend.truncation, backend.padding
+    backend.no_truncation()
+    backend.no_padding()
+    try:
+        yield
+    finally:
+        if truncation is not None:
+            backend.enable_truncation(**truncation)
+        if padding is not None:
+            backend.enable_padding(**padding)
 
 
 def _own_name(model: Any) -> str | None:
