@@ -13,6 +13,7 @@ from spine_fixtures import bright_rows, grouped, here_cli, run_cli, world
 from transferbound import CertifySettings, FinetuneSettings, LabelledData, Prior, certify, verify
 from transferbound.bounds import occam_binomial
 from transferbound.certificate.content import Content
+from transferbound.certification import automatic
 from transferbound.data.reference import SET_ASIDE, load_reference
 from transferbound.errors import PriorError
 from transferbound.independence.reference import SearchedReference, searched_reference
@@ -46,6 +47,7 @@ def test_the_plain_command_certifies_and_verifies(tmp_path: Path) -> None:
     tried = content["unverified"]["training"]["tried"]
     assert {one["kind"] for one in tried} == {"constant", "sparse"}
     assert len({one["features"] for one in tried if "features" in one}) > 2
+    assert content["risk_bound"] == pytest.approx(min(one["bound"] for one in tried), abs=1e-5)
     checked = run_cli("verify", tmp_path / "out")
     assert (checked.returncode, checked.stdout[:5]) == (0, "HOLDS")
 
@@ -75,6 +77,21 @@ def test_a_constant_answer_is_a_certificate_that_says_so(tmp_path: Path) -> None
     assert verify(tmp_path / "out").holds
     header = decode_header((tmp_path / "out" / "offset.bin").read_bytes(), classes=2)
     assert (header.kind, header.answer) == ("constant", 0)
+
+
+def test_pilots_on_some_rows_are_looked_at_on_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is certified was judged on every row, however well a pilot did on some."""
+    monkeypatch.setattr(automatic, "_PILOT_ROWS", 120)
+    save_rows(tmp_path / "bright", bright_rows(200))
+    content = certified(str(world() / "prior"), tmp_path / "bright", tmp_path / "out")
+    tried = [one for one in content["unverified"]["training"]["tried"] if one["kind"] == "sparse"]
+    some, every = ([one for one in tried if one["rows"] == rows] for rows in ("some", "all"))
+    members = [{(one["features"], one["components"]) for one in which} for which in (some, every)]
+    assert members[0]
+    assert members[0] & members[1]
+    least = min(one["bound"] for one in every)
+    assert content["risk_bound"] == pytest.approx(least, abs=1e-5)
+    assert content["n"] == 200
 
 
 def test_texts(tmp_path: Path, tiny_bert: Path) -> None:

@@ -49,7 +49,7 @@ class Attempt:
         """Plain JSON, for the record of what was tried."""
         which: dict[str, Any] = {"kind": self.header.kind}
         if self.header.kind == "sparse":
-            which |= {"features": self.header.features, "components": self.header.components}
+            which |= {name: getattr(self.header, name) for name in ("features", "components", "levels")}
         return {
             **which,
             "train_error": round(self.mean, 6),

@@ -7,9 +7,8 @@ member, so trying costs nothing: the bound holds for all messages at once.
 
 from __future__ import annotations
 
-import math
 import time
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -18,7 +17,7 @@ from tqdm import tqdm
 
 from transferbound.bounds.confidence import failure_probability
 from transferbound.certification.attempt import Attempt, rank
-from transferbound.certification.head_judge import HeadJudge
+from transferbound.certification.family_heads import LEVELS, FamilyHeads, Member
 from transferbound.certification.input_size import affordable_input_size
 from transferbound.certification.inputs import Inputs
 from transferbound.certification.settings import CertifySettings
@@ -26,14 +25,13 @@ from transferbound.data.batches import LARGE_BATCH, evaluation_batches, evaluati
 from transferbound.data.encoded import EncodedData
 from transferbound.features import features_key
 from transferbound.features.components import ComponentTable, component_table
-from transferbound.finetune.heads import FULL, PILOT, Effort, HeadProblem, TrainedHead, train_head
+from transferbound.finetune.heads import FULL
 from transferbound.message import Header, message_bits
 from transferbound.message.short_codes import COMPONENTS, SPARSE_STEPS, sparse_dim
 from transferbound.priors.components import FAMILY
 from transferbound.priors.components.basis import basis_of
-from transferbound.priors.components.names import are_words, name_weights
+from transferbound.priors.components.names import are_words
 from transferbound.risks.zero_one import ZeroOne
-from transferbound.subspace.kinds.sparse import sparse_scale
 
 __all__ = ["Automatic", "automatic_base"]
 
@@ -42,15 +40,15 @@ _PILOT_ROWS = 12_000  # more are not needed to tell places and numbers of compon
 _HELD_BACK = 1 / 3  # of a pilot's rows, where those are not all
 _FIRST_COMPONENTS = ((1500, 32), (20_000, 64))  # up to so many units, begin with so many components; else 100
 _FINALISTS = 6
-_LEVELS = 15
-_FINE_LEVELS = 31
+_SECOND_LOOKS, _SECOND_SHARE = 5, 0.15  # pilots that are tried on all rows, and their part of the time
+_FINALS_SHARE, _NEIGHBOURS_SHARE = 0.6, 0.6  # of the time that is left
+_CENTRES = 3  # attempts beside which others are tried
 _SPARED = 0.05  # of the time for attempts, which no further one begins in
 _PASSES_SHARE = 0.5  # of the time, for passes of the network
 _TIMED, _MARGIN = 12, 1.15  # batches that are timed, and how much longer counting may take
 _LARGE = 2e7  # rows times numbers of a head
-_LEAST_SECONDS = 1.5  # for a head, however little time is left
 _SHORT_MINUTES = 1.0  # budgets below look at one kind of reference inputs alone
-_PILOTS_SHARE = 0.5  # of the time, and of that an equal part for each place on the list
+_PILOTS_SHARE = 0.4  # of the time, and of that an equal part for each place on the list
 
 
 def automatic_base(
@@ -72,7 +70,7 @@ def automatic_base(
     return Header(
         "sparse",
         dim=sparse_dim(classes, 0),
-        levels=_LEVELS,
+        levels=LEVELS,
         step=SPARSE_STEPS[-1],
         input_size=size,
         candidate=settings.candidate,
@@ -104,21 +102,23 @@ class Automatic:
     deadline: float
     to_count: int = 0
     tried: list[Attempt] = field(default_factory=list)
-    names: dict[tuple[int, int], torch.Tensor] = field(default_factory=dict)
 
     def run(self) -> Attempt:
         """The member with the smallest bound."""
         self.risk = ZeroOne.of(self.inputs.data)
         self.delta = failure_probability(self.settings.confidence)
         self.labels = torch.from_numpy(np.asarray(self.inputs.data.labels, dtype=np.int64))
+        self.rows = np.arange(self.encoded.n)
         self.weights = self._weights()
         with tqdm(desc="trying heads", unit="head", disable=not self.progress, leave=False) as self.bar:
             self._constant()
             self.deadline -= self._counting()
-            table = self._table()
+            heads = self._heads(self._table())
             self.begun = time.monotonic()
-            self._own_head(table)
-            self._finals(table, self._pilots(table))
+            self._own_head(heads)
+            self._finals(heads, self._second_look(heads, self._pilots(heads)))
+            self._neighbours(heads)
+            self._shaken(heads)
         return min((attempt for attempt in self.tried if attempt.whole), key=rank)
 
     # Members of the family -------------------------------------------------------------------------
@@ -142,13 +142,14 @@ class Automatic:
         bound = self.risk.form.bound(self.risk.units.losses(wrong), bits, self.delta)
         self._kept(Attempt(header, integers, means[answer], bits, bound))
 
-    def _own_head(self, table: ComponentTable) -> None:
+    def _own_head(self, heads: FamilyHeads) -> None:
         """The checkpoint's own head as it stands, or moved by its biases."""
-        if table.own.shape[1]:
-            self._kept(self._attempt(table, 0, 0, np.arange(self.encoded.n), None))
+        if heads.table.own.shape[1]:
+            self._kept(heads.attempt(0, 0, self.rows, until=self.deadline))
 
-    def _pilots(self, table: ComponentTable) -> list[Attempt]:
+    def _pilots(self, heads: FamilyHeads) -> list[Attempt]:
         """One for each of some places and numbers of components, the most promising first."""
+        table = heads.table
         train, held = self._pilot_rows()
         first = next((k for n, k in _FIRST_COMPONENTS if self.risk.units.n <= n), 100)
         found: dict[tuple[int, int], Attempt] = {}
@@ -159,7 +160,7 @@ class Automatic:
             count = max((k for k in COMPONENTS if 0 < k <= min(count, table.most(place))), default=0)
             if count and (place, count) not in found and (not found or self._time_left(1.0 - _PILOTS_SHARE)):
                 until = time.monotonic() + each
-                found[place, count] = self._kept(self._attempt(table, place, count, train, held, until=until))
+                found[place, count] = self._kept(heads.attempt(place, count, train, held, until=until))
 
         for place in places:
             pilot(place, first)
@@ -180,98 +181,59 @@ class Automatic:
                 different.setdefault((columns.start, adds_own, family[place].names), place)
         return sorted(different.values(), key=lambda place: (not family[place].depths, place))
 
-    def _finals(self, table: ComponentTable, ranked: list[Attempt]) -> None:
-        """Attempts on all rows: the best places and numbers of components, then the best of them on a finer grid."""
+    def _second_look(self, heads: FamilyHeads, ranked: list[Attempt]) -> list[Attempt]:
+        """The best pilots once more, on all rows: what rows held back say of them is too rough to choose by."""
+        if all(pilot.whole for pilot in ranked):
+            return ranked
+        each = _SECOND_SHARE * (self.deadline - time.monotonic()) / _SECOND_LOOKS
+        found: list[Attempt] = []
+        for pilot in ranked[:_SECOND_LOOKS]:
+            if not found or self._time_left(1.0 - _PILOTS_SHARE - _SECOND_SHARE):
+                place, count = pilot.header.features, pilot.header.components
+                until = time.monotonic() + each
+                found.append(self._kept(heads.attempt(place, count, self.rows, until=until)))
+        return sorted(found, key=rank)
+
+    def _finals(self, heads: FamilyHeads, ranked: list[Attempt]) -> None:
+        """Attempts on all rows: the best places and numbers of components."""
         large = bool(ranked) and self.encoded.n * ranked[0].header.dim > _LARGE
         chosen = ranked[: 2 if large else _FINALISTS]  # time is better spent on few
-        turns = len(chosen) + (not large and bool(chosen))
-        for turn in range(turns):
-            if turn and not self._time_left(_SPARED):
-                break
-            header, levels = chosen[min(turn, len(chosen) - 1)].header, _LEVELS
-            if turn == len(chosen):
-                done = [attempt for attempt in self.tried if attempt.whole and attempt.header.components]
-                header, levels = min(done, key=rank).header, _FINE_LEVELS
+        begun = time.monotonic()
+        end = begun + _FINALS_SHARE * (self.deadline - begun)
+        for turn, pilot in enumerate(chosen):
             now = time.monotonic()
-            until = now + (self.deadline - now) / (turns - turn)
-            place, count = header.features, header.components
-            rows = np.arange(self.encoded.n)
-            attempt = self._attempt(table, place, count, rows, None, levels=levels, effort=FULL, until=until)
-            self._kept(attempt)
+            if turn and end - now < _SPARED * (end - begun):
+                break
+            until = now + (end - now) / (len(chosen) - turn)
+            self._whole(heads, pilot.header.features, pilot.header.components, LEVELS, until)
 
-    # One head --------------------------------------------------------------------------------------
+    def _neighbours(self, heads: FamilyHeads) -> None:
+        """Attempts beside the best ones, with more or fewer components or levels, as long as there is time."""
+        end = time.monotonic() + _NEIGHBOURS_SHARE * (self.deadline - time.monotonic())
+        tried = {_member(attempt) for attempt in self._wholes()}
+        while True:
+            found = self._wholes()
+            beside = (one for best in found[:_CENTRES] for one in heads.beside(best.header))
+            member = next((one for one in beside if one not in tried), None)
+            # One takes about as long as the slowest so far.
+            if member is None or time.monotonic() + max(attempt.seconds for attempt in found) > end:
+                return
+            tried.add(member)
+            self._whole(heads, *member, end)
 
-    def _attempt(
-        self,
-        table: ComponentTable,
-        place: int,
-        count: int,
-        rows: npt.NDArray[np.int64],
-        held: npt.NDArray[np.int64] | None,
-        levels: int = _LEVELS,
-        effort: Effort = PILOT,
-        until: float = math.inf,
-    ) -> Attempt:
-        """Trains a head on ``rows`` and judges it there, or on ``held`` as if it were all rows."""
-        started = time.monotonic()
-        features = table.components(place, count) if count else torch.zeros(self.encoded.n, 0)
-        base = self._start(table, place, features)
-        header = replace(
-            self.base,
-            features=place,
-            components=count,
-            dim=sparse_dim(self.base.classes, count),
-            levels=levels,
-        )
+    def _shaken(self, heads: FamilyHeads) -> None:
+        """The best head, and a better one near it."""
+        found = self._wholes()
+        if found and self._time_left(_SPARED):
+            self._kept(heads.shaken(found[0], self.deadline))
 
-        def problem_on(some: npt.NDArray[np.int64]) -> HeadProblem:
-            weights = self.weights[some]
-            return HeadProblem(
-                features=features[some],
-                labels=self.labels[some],
-                weights=weights / weights.sum(),
-                num_classes=self.base.classes,
-                scale=sparse_scale(count),
-                base=None if base is None else base[some],
-            )
+    def _wholes(self) -> list[Attempt]:
+        """Heads on components that were trained on all rows, the best first."""
+        return sorted((one for one in self.tried if one.whole and one.header.components), key=rank)
 
-        judge = HeadJudge(self.risk, self.delta, header, None if held is None else problem_on(held))
-        head: TrainedHead = train_head(
-            problem_on(rows),
-            judge,
-            risk=self.risk,
-            delta=self.delta,
-            levels=levels,
-            exponents=tuple(SPARSE_STEPS),
-            deadline=max(min(self.deadline, until), started + _LEAST_SECONDS),
-            effort=effort,
-        )
-        coded = judge.header_of(head.integers, head.exponent)
-        bits = message_bits(coded, head.integers, judge.contexts)
-        _, bound = judge(head.mean_loss, head.integers, head.exponent)
-        if held is None:
-            bound = self.risk.expected_bound(head.mean_loss, bits, self.delta)
-        seconds = time.monotonic() - started
-        mean = judge.mean if held is not None else head.mean_loss
-        return Attempt(
-            coded, head.integers, mean, bits, bound, seconds, whole=len(rows) == self.encoded.n, head=head
-        )
-
-    def _start(self, table: ComponentTable, place: int, features: torch.Tensor) -> torch.Tensor | None:
-        """What the answers of a place's heads start from, [n, C]; None for zeros."""
-        choice, inputs = FAMILY[self.inputs.prior.modality][place], self.inputs
-        if choice.own_head and table.own.shape[1]:
-            return torch.from_numpy(np.ascontiguousarray(table.own))
-        if not choice.names or not features.shape[1]:
-            return None
-        key = (place, features.shape[1])
-        if key not in self.names:
-            directions, taps = table.basis.directions[place], table.basis.taps[place]
-            size = self.base.input_size
-            self.names[key] = name_weights(
-                inputs.prior, inputs.data.class_names, directions, taps, features.shape[1], size
-            )
-        return features @ self.names[key].T
+    def _whole(self, heads: FamilyHeads, place: int, count: int, levels: int, until: float) -> None:
+        attempt = heads.attempt(place, count, self.rows, levels=levels, effort=FULL, until=until)
+        self._kept(attempt)
 
     def _kept(self, attempt: Attempt) -> Attempt:
         self.tried.append(attempt)
@@ -279,6 +241,11 @@ class Automatic:
         best = min(self.tried, key=rank)
         self.bar.set_postfix({"bound": self.risk.value_up(best.bound)}, refresh=False)
         return attempt
+
+    def _heads(self, table: ComponentTable) -> FamilyHeads:
+        return FamilyHeads(
+            self.inputs, self.base, table, self.risk, self.delta, self.labels, self.weights, self.deadline
+        )
 
     def _table(self) -> ComponentTable:
         prior, data, own = self.inputs.prior, self.inputs.data, self.inputs.reference
@@ -315,8 +282,7 @@ class Automatic:
 
     def _weights(self) -> torch.Tensor:
         """float64 [rows], of sum one: the share of each row in the mean over units."""
-        rows = np.arange(self.encoded.n)
-        ones = self.risk.units.weigh(torch.ones(len(rows)), rows).double()
+        ones = self.risk.units.weigh(torch.ones(len(self.rows)), self.rows).double()
         return ones / ones.sum()
 
     def _pilot_rows(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64] | None]:
@@ -331,3 +297,7 @@ class Automatic:
     def _time_left(self, share: float) -> bool:
         """Whether more than ``share`` of the time for attempts is left."""
         return self.deadline - time.monotonic() > share * (self.deadline - self.begun)
+
+
+def _member(attempt: Attempt) -> Member:
+    return attempt.header.features, attempt.header.components, attempt.header.levels

@@ -5,6 +5,7 @@ polish can judge every single change of the message on the true bound.
 """
 
 from transferbound.finetune.heads.problem import HeadProblem
+from transferbound.finetune.heads.shake import shaken
 from transferbound.finetune.heads.train import FULL, PILOT, Effort, Judge, TrainedHead, train_head
 
-__all__ = ["FULL", "PILOT", "Effort", "HeadProblem", "Judge", "TrainedHead", "train_head"]
+__all__ = ["FULL", "PILOT", "Effort", "HeadProblem", "Judge", "TrainedHead", "shaken", "train_head"]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,7 +17,7 @@ import torch
 from transferbound.finetune.heads.problem import HeadProblem
 from transferbound.finetune.heads.turns import Turns, Verdicts
 
-__all__ = ["Polished", "Price", "polished"]
+__all__ = ["Polished", "Price", "Score", "Search", "polished"]
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -63,14 +63,16 @@ def polished(
         pairs: whether two changes of a class are tried together where none helps alone.
         deadline: ``time.monotonic()`` after which no further class is looked at.
     """
-    search = _Search(problem, integers, step, largest, score, price, deadline)
+    search = Search(problem, integers, step, largest, score, price, deadline)
     search.climb()
     if pairs:
         search.leap()
-    return Polished(search.q, search.mean, search.bits, search.bound, search.changes)
+    return search.result()
 
 
-class _Search:
+class Search:
+    """Integers that are changed as long as the true bound falls; arguments as for :func:`polished`."""
+
     def __init__(
         self,
         problem: HeadProblem,
@@ -84,26 +86,36 @@ class _Search:
         self.problem, self.step, self.largest = problem, step, largest
         self.score, self.price, self.deadline = score, price, deadline
         self.turns = Turns(problem, step, largest)
-        self.q = integers.copy()
-        self.logits = problem.logits(torch.from_numpy(self.q).float() * step)
-        self.mean = problem.mean_loss(self.logits)
-        self.bits, self.bound = score(self.mean, self.q)
         self.changes = 0
         self.labels = range(1, problem.num_classes)
+        self.go_to(integers)
+
+    def go_to(self, integers: Ints) -> None:
+        """Goes on from other integers [C - 1, K + 1]."""
+        self.q = integers.copy()
+        self.logits = self.problem.logits(torch.from_numpy(self.q).float() * self.step)
+        self.mean = self.problem.mean_loss(self.logits)
+        self.bits, self.bound = self.score(self.mean, self.q)
+
+    def result(self) -> Polished:
+        """Where it stands."""
+        return Polished(self.q, self.mean, self.bits, self.bound, self.changes)
 
     def late(self) -> bool:
         return time.monotonic() > self.deadline
 
-    def climb(self) -> None:
-        """Single changes, near ones first, until none of any class helps."""
-        wide = set(self.labels)  # classes of which no change at all is known to help no more
-        for window in (min(_WINDOW, 2 * self.largest), 2 * self.largest):
-            left = list(wide) if window > _WINDOW else list(self.labels)
+    def climb(self, among: Collection[int] | None = None, *, near: bool = False) -> None:
+        """Single changes, near ones first (and alone), until none of any class (of ``among``) helps."""
+        labels = self.labels if among is None else sorted(among)
+        wide = set(labels)  # classes of which no change at all is known to help no more
+        first = min(_WINDOW, 2 * self.largest)
+        for window in (first,) if near else (first, 2 * self.largest):
+            left = list(wide) if window > _WINDOW else list(labels)
             while left and not self.late():
                 label = left[0]
                 if self._improve(label, window):
                     # What the others could gain has changed; this one is looked at again first.
-                    left = [label, *(other for other in self.labels if other != label)]
+                    left = [label, *(other for other in labels if other != label)]
                 else:
                     left.remove(label)
 
