@@ -26,7 +26,7 @@ RECIPE = Recipe(
         list_written="after",
         **variant(
             SST2,
-            prior=("another 0", PHRASES, "reviews evenly", STOCK, "all", LAYERS),
+            prior=("another 1", PHRASES, "reviews evenly", STOCK, "all", LAYERS),
             package=30,
         ),
     ),

@@ -1,9 +1,10 @@
 """The 50,000 reviews of IMDb that come without labels: their sentences, and whether a review liked its film.
 
 Sentences with a run of five words that other reviews have too ("one of the best films of") are left out: they would be
-found again in any data set of reviews. What a review thinks is read off the stars that it names ("8/10"). Those that
-name none are judged by a linear model of words and pairs of words, fitted to those that do, and then, a few times over,
-also to those of which it is most sure. No row of a task takes part.
+found again in any data set of reviews; so would those of fewer than five words ("good film"). What a review thinks is
+read off the stars that it names ("8/10"). Those that name none are judged by a linear model of words and pairs of
+words, fitted to those that do, and then, a few times over, also to those of which it is most sure. No row of a task
+takes part.
 """
 
 from __future__ import annotations
@@ -30,15 +31,17 @@ _UNSURE = 0.2  # reviews whose probability is nearer than this to the median are
 _STARRED = (0.05, 0.95)  # probability of a review that names few or many stars
 _MOST_WORDS, _MEAN_WORDS, _WHOLE = 40, 6, 0.35  # of a phrase; the share of whole sentences among the phrases
 _RUN, STOCK, _BUCKETS = 5, 5, 2**25  # words in a row, in so many reviews: a stock phrase, counted by hashing
+_FEWEST_WORDS = 5  # of a sentence: shorter ones are anybody's
 _CHUNK = 5_000
 
 _STARS = re.compile(r"(?<![\d/.])(10|[0-9](?:\.\d)?)\s*(?:/|out of)\s*(?:10|ten)\b", re.IGNORECASE)
+_WORD = re.compile(r"\w+")
 _BREAK = re.compile(r"(?<=[.!?;])\s+|<br />|\s-+\s")
 
 
 @dataclass(frozen=True)
 class Reviews:
-    """All sentences, but those that name stars or hold a stock phrase.
+    """All sentences, but short ones and those that name stars or hold a stock phrase.
 
     Attributes:
         sentences: S of them, in order.
@@ -143,7 +146,7 @@ def _stock(reviews: Sequence[Sequence[str]], sentences: Sequence[str]) -> np.nda
 def _sentences(review: str) -> Iterator[str]:
     for part in _BREAK.split(review):
         sentence = " ".join(part.split())
-        if len(sentence) > 3 and not _STARS.search(sentence):
+        if len(_WORD.findall(sentence)) >= _FEWEST_WORDS and not _STARS.search(sentence):
             yield sentence
 
 

@@ -3,7 +3,8 @@
 The grid of SST-2 was committed before its row was run, but with errors of earlier priors on the task's training
 rows in sight, which the certificate says (``list_written="after"``). So an axis is a range, wide enough for what was
 tried by hand, whether or not ``reviews.py`` and ``minilm.py`` still have it; what has no axis (the share
-of whole sentences, the rate) counts as "another" training.
+of whole sentences, the rate) counts as "another" training: 0 is "liked, in shades" whose rate falls early, of which
+the errors on 16,000 rows were seen; 1 is the same without sentences of fewer than five words.
 """
 
 from __future__ import annotations

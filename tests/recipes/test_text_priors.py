@@ -87,6 +87,15 @@ def test_stock_phrases_are_left_out(tmp_path: Path) -> None:
     assert [text.count(".") + text.count("!") for text in found.texts()] == [3] * 80
 
 
+def test_short_sentences_are_left_out(tmp_path: Path) -> None:
+    """Any data set of reviews has them, and a search would find its rows among what the prior has seen."""
+    five = [" ".join(f"{word}{i}" for word in ("ado", "bel", "cor", "dun", "eft")) for i in range(130)]
+    texts = [f"Good film! {sentence}. I don't know. Nothing else, 8/10" for sentence in five]
+    module = recipe("_priors.reviews")
+    found = module.read(Examples.open(str(save_rows(tmp_path, {"text": texts})), text_columns="text"))
+    assert found.sentences == [f"{sentence}." for sentence in five]
+
+
 def test_phrases_bear_what_their_review_thinks(tmp_path: Path) -> None:
     module, found = recipe("_priors.reviews"), read(reviews(tmp_path))
     rows = module.phrases(found, 2000)
