@@ -310,6 +310,16 @@ def test_other_objects_are_refused_with_what_to_give(tiny_bert: Path, tiny_token
             certify(prior, data, None, QUICK, progress=False)
 
 
+def test_a_model_for_pictures_of_another_size_than_it_says_is_refused() -> None:
+    model = timm.create_model("test_vit", img_size=64, num_classes=3).eval()
+    with pytest.raises(PriorError, match=r"64 x 64 pixels.*160 x 160: set .*= \(3, 64, 64\)"):
+        Prior.from_model(model)
+    model.pretrained_cfg["input_size"] = (3, 64, 64)
+    pixels = torch.rand(2, 3, 64, 64)
+    built = Prior.from_model(model).build(3)
+    assert torch.equal(built.network(pixels), model(pixels))
+
+
 class Changed(transformers.BertModel):
     """A class of transformers with code that nobody else has."""
 

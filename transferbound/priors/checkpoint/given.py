@@ -107,6 +107,19 @@ def _check(model: Any, processor: Any) -> None:
             f"processor is a {found}; give the tokenizer or image processor that AutoTokenizer or AutoImageProcessor "
             "loads for the model"
         )
+    if is_timm:
+        _check_side(model)
+
+
+def _check_side(model: Any) -> None:
+    """What timm saves names one size of pictures; of another, positions would be resampled without a word."""
+    made = getattr(getattr(model, "patch_embed", None), "img_size", None)
+    said = tuple(model.pretrained_cfg.get("input_size") or ())
+    if made is not None and len(said) == 3 and tuple(made) != said[1:]:
+        raise PriorError(
+            f"prior is a model for pictures of {made[0]} x {made[1]} pixels, and its pretrained_cfg says {said[1]} x "
+            f"{said[2]}: set model.pretrained_cfg['input_size'] = {(said[0], *made)}, or make it without img_size"
+        )
 
 
 def _save(model: Any, processor: Any, folder: Path) -> None:
