@@ -68,3 +68,14 @@ def test_plans_are_printed_again(page: str, capsys: pytest.CaptureFixture[str]) 
         assert printed.splitlines()[0] in text
         whole += printed in text
     assert whole
+
+
+def test_what_verify_checks_is_held_by_leaks_that_are_put_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(ROOT / "tests" / "leaks"))
+    from product_leaks import CONTROLS
+
+    bitten = {test.split("::")[0] for control in CONTROLS for test in control.tests}
+    page = (DOCS / "how-it-can-be-wrong.md").read_text(encoding="utf-8")
+    named = {file for file, _ in _TEST.findall(page)}
+    assert named
+    assert named <= bitten
