@@ -199,8 +199,8 @@ def _account(content: Content) -> str:
     return (
         table(("choice", "value", "bits", "code"), rows)
         + f"\n\nThe entropy of the integers' own frequencies is {entropy:.1f} bits: a code that treats all of them "
-        "alike and must also name the frequencies usually takes more; one that tells likelier places apart by contexts can "
-        "take less. The code of the 2022 paper (codebook, counts, arithmetic code) would take "
+        "alike and must also name the frequencies usually takes more; one that tells likelier places apart by contexts "
+        "can take less. The code of the 2022 paper (codebook, counts, arithmetic code) would take "
         f"{paper['bits']:.1f} bits for the same integers, its header uncharged; the kl form would then be "
         f"{risk.value_up(paper['occam_kl'])}, where it is {risk.value_up(content['bounds']['occam_kl'])} here."
     )
