@@ -24,6 +24,7 @@ from transferbound.message import Header
 from transferbound.message.generation import GenerationMessage, Stage, encode_generation
 from transferbound.message.stream import encode
 from transferbound.report.card import write_card
+from transferbound.verification import independence_again
 from transferbound.verification import language as verification
 from transferbound.verification.language import check_language
 from transferbound.verification.recorded import message_problems
@@ -126,7 +127,7 @@ class LanguageBench:
                 return problems[0]
             with pytest.MonkeyPatch.context() as patch:
                 patch.setattr(verification, "make_language_statement", self.statement)
-                patch.setattr(verification, "check_independence", self.independence)
+                patch.setattr(independence_again, "check_independence", self.independence)
                 verdict = check_language(certificate, **told)
         except TransferboundError as error:
             return str(error)
