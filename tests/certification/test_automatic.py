@@ -1,12 +1,14 @@
 """``bound`` with no option: the family, what is paid, and that the result is never worse than an answer for nothing."""
 
 import json
+from collections.abc import Callable
 from math import log2
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from conftest import save_rows, text_rows
 from spine_fixtures import bright_rows, grouped, here_cli, run_cli, world
 
@@ -77,6 +79,26 @@ def test_a_constant_answer_is_a_certificate_that_says_so(tmp_path: Path) -> None
     assert verify(tmp_path / "out").holds
     header = decode_header((tmp_path / "out" / "offset.bin").read_bytes(), classes=2)
     assert (header.kind, header.answer) == ("constant", 0)
+
+
+def test_the_checkpoints_own_head_is_a_member(tmp_path: Path, save_bert: Callable[..., Path]) -> None:
+    """Where it answers well already, its bound is paid for with a header and hardly more."""
+    folder = save_bert(tmp_path / "own", "BertForSequenceClassification", num_labels=3, initializer_range=1.0)
+    prior = Prior.from_pretrained(str(folder))
+    rows = text_rows(120, 3)
+    ids, _ = prior.preprocessing(0).tokens(rows["text"], None)  # type: ignore[attr-defined]
+    body = prior.build(3)
+    with torch.no_grad():
+        answers = [int(body(torch.tensor([row]), torch.ones(1, len(row))).argmax()) for row in ids]
+    assert len(set(answers)) == 3
+    random = np.random.default_rng(0)
+    wrong = random.random(120) < 0.1
+    rows["label"] = [(answer + int(off)) % 3 for answer, off in zip(answers, wrong, strict=True)]
+    save_rows(tmp_path / "texts", rows)
+    settings = CertifySettings(finetune=FinetuneSettings(budget_minutes=0.05))
+    content = certified(str(folder), tmp_path / "texts", tmp_path / "out", settings)
+    assert content["risk_bound"] <= occam_binomial(int(wrong.sum()), 120, 26, 0.05)
+    assert verify(tmp_path / "out").holds
 
 
 def test_pilots_on_some_rows_are_looked_at_on_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -42,7 +42,7 @@ _FIRST_COMPONENTS = ((1500, 32), (20_000, 64))  # up to so many units, begin wit
 _FINALISTS = 6
 _SECOND_LOOKS, _SECOND_SHARE = 5, 0.15  # pilots that are tried on all rows, and their part of the time
 _FINALS_SHARE, _NEIGHBOURS_SHARE = 0.6, 0.6  # of the time that is left
-_CENTRES = 3  # attempts beside which others are tried
+_CENTRES = 3  # attempts beside which others are tried, and that are shaken
 _SPARED = 0.05  # of the time for attempts, which no further one begins in
 _PASSES_SHARE = 0.5  # of the time, for passes of the network
 _TIMED, _MARGIN = 12, 1.15  # batches that are timed, and how much longer counting may take
@@ -222,10 +222,10 @@ class Automatic:
             self._whole(heads, *member, end)
 
     def _shaken(self, heads: FamilyHeads) -> None:
-        """The best head, and a better one near it."""
-        found = self._wholes()
-        if found and self._time_left(_SPARED):
-            self._kept(heads.shaken(found[0], self.deadline))
+        """Better heads near the best ones, as long as there is time."""
+        for attempt in self._wholes()[:_CENTRES]:
+            if self._time_left(_SPARED):
+                self._kept(heads.shaken(attempt, self.deadline))
 
     def _wholes(self) -> list[Attempt]:
         """Heads on components that were trained on all rows, the best first."""
