@@ -38,7 +38,7 @@ def bright(folder: Path, *options: Any) -> int:
 
 def test_the_plain_command_certifies_and_verifies(tmp_path: Path) -> None:
     save_rows(tmp_path / "bright", bright_rows(600))
-    assert bright(tmp_path, "--budget-minutes", 0.2) == 0
+    assert bright(tmp_path, "--budget-minutes", 0.5) == 0
     content = json.loads((tmp_path / "out" / "certificate.json").read_text())
     decoder = content["decoder"]
     assert decoder["kind"] == "sparse"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -17,6 +18,7 @@ __all__ = ["affordable_input_size"]
 
 _MOST_TIMES = 3.0  # the side of the data's own pictures
 _TRIED = 32  # pictures
+_RUNS = 3
 _LEAST_TOKENS = 32
 _TEXTS, _TOKENS = 8, 64  # that are timed
 _FEW = 100_000  # tokens of all rows, below which no time is spent on finding out
@@ -66,12 +68,8 @@ def _seconds_per_token(prior: Prior, preprocessing: TextPreprocessing, device: t
     module = prior.build(2).to(device)
     length = min(_TOKENS, preprocessing.input_size)
     tokens = torch.full((_TEXTS, length), preprocessing.empty_id, device=device)
-    taken = []
-    for _ in range(3):
-        started = time.monotonic()
-        module(input_ids=tokens, attention_mask=torch.ones_like(tokens)).sum().item()
-        taken.append(time.monotonic() - started)
-    return min(taken) / tokens.numel()
+    mask = torch.ones_like(tokens)
+    return _seconds(lambda: module(input_ids=tokens, attention_mask=mask).sum().item()) / tokens.numel()
 
 
 @torch.inference_mode()
@@ -81,9 +79,13 @@ def _seconds_per_pixel(prior: Prior, size: int, device: torch.device) -> float:
     pixels = torch.zeros(_TRIED, channels, size, size, device=device).contiguous(
         memory_format=torch.channels_last
     )
-    taken = []
-    for _ in range(3):
-        started = time.monotonic()
-        module(pixel_values=pixels).sum().item()
-        taken.append(time.monotonic() - started)
-    return min(taken) / (_TRIED * size**2)
+    return _seconds(lambda: module(pixel_values=pixels).sum().item()) / (_TRIED * size**2)
+
+
+def _seconds(run: Callable[[], object]) -> float:
+    """What a run takes, others on the same machine included: the fastest of some would leave them out."""
+    run()
+    started = time.monotonic()
+    for _ in range(_RUNS):
+        run()
+    return (time.monotonic() - started) / _RUNS
