@@ -118,6 +118,7 @@ def test_by_transfer_from_rendered_digits(tmp_path: Path, monkeypatch: pytest.Mo
     assert Certificate.from_pretrained(tmp_path / "out").content["decoder"]["candidates"] == 0
 
 
+@pytest.mark.long
 def test_from_imagenet(tmp_path: Path) -> None:
     prior = export_efficientnet_lite0(tmp_path / "prior")
     row = run(
@@ -268,6 +269,7 @@ def test_the_ablation(tmp_path: Path) -> None:
     assert by_name["half the coordinates"]["message_bits"] < by_name["all of it"]["message_bits"]
 
 
+@pytest.mark.long
 def test_few_rows(tmp_path: Path) -> None:
     data = digits(tmp_path / "digits", 400)
     prior = export_efficientnet_lite0(tmp_path / "prior")

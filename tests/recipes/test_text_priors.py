@@ -40,6 +40,7 @@ def read(folder: Path) -> Any:
     return recipe("_priors.reviews").read(Examples.open(str(folder), text_columns="text"))
 
 
+@pytest.mark.long
 def test_from_minilm_and_reviews(tmp_path: Path) -> None:
     name, layers, width = "sst2_minilm", 6, 384
     data = save_rows(tmp_path / "texts", text_rows(60))
