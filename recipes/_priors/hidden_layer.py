@@ -13,7 +13,7 @@ import torch
 from torch import nn
 from tqdm import tqdm
 
-from transferbound.priors.checkpoint.write import write_checkpoint
+from transferbound.priors.checkpoint.write import timm_config, write_checkpoint
 
 __all__ = ["write_hidden_layer"]
 
@@ -56,23 +56,9 @@ def write_hidden_layer(
     """
     torch.manual_seed(seed)
     network: Any = timm.create_model(ARCHITECTURE, num_classes=10)
-    own = network.pretrained_cfg
     features = _features(network, pictures)
     _train(network, features, torch.from_numpy(labels), epochs)
-    kept = ("input_size", "interpolation", "mean", "std", "classifier")
-    config = {
-        "architecture": ARCHITECTURE,
-        "num_classes": 10,
-        "pretrained_cfg": {name: own[name] for name in kept}
-        | {
-            "tag": "drawn_digits",
-            "custom_load": False,
-            "fixed_input_size": False,
-            "crop_pct": 1.0,
-            "crop_mode": "squash",
-            "num_classes": 10,
-        },
-    }
+    config = timm_config(ARCHITECTURE, network, num_classes=10, tag="drawn_digits")
     card = _CARD.format(
         architecture=ARCHITECTURE,
         hidden=network.hidden.out_features,

@@ -168,8 +168,11 @@ def _assert_quiet(name: str, found: Ran) -> None:
     assert found.mb < MOST_MB, name
 
 
-def _judged(folders: dict[str, tuple[Path, int]], asked: Path) -> None:
-    """``verify``: exit code 1 or 2. ``card`` and ``predict`` check nothing: a card or an answer, or exit code 2."""
+def _judged(folders: dict[str, tuple[Path, int]], asked: Path) -> int:
+    """``verify``: exit code 1 or 2. ``card`` and ``predict`` check nothing: a card or an answer, or exit code 2.
+
+    Gives how many commands were judged.
+    """
     commands = []
     for name, (folder, _) in folders.items():
         row = str(asked) if WORST.get(name, ("texts",))[0] == "pictures" else "a good film"
@@ -185,6 +188,7 @@ def _judged(folders: dict[str, tuple[Path, int]], asked: Path) -> None:
         if carded.code == 0:
             card = (folder / "README.md").read_text(encoding="utf-8")
             assert all(line.isprintable() for line in card.split("\n")), name
+    return len(found)
 
 
 def _asked(case: Case, place: Path) -> Path:
@@ -194,13 +198,12 @@ def _asked(case: Case, place: Path) -> Path:
 
 def test_the_worst_at_the_command_line(tiny_bert: Path, tmp_path: Path) -> None:
     folders = _folders(of_texts(tiny_bert), of_pictures(), tmp_path)
-    _judged({name: folders[name] for name in QUICK}, _asked(of_pictures(), tmp_path))
+    chosen = {name: folders[name] for name in QUICK}
+    assert _judged(chosen, _asked(of_pictures(), tmp_path)) == 3 * len(QUICK)
 
 
 @pytest.mark.long
 def test_all_of_them_at_the_command_line(tiny_bert: Path, tmp_path: Path) -> None:
     folders = _folders(of_texts(tiny_bert), of_pictures(), tmp_path)
-    _judged(
-        {name: told for name, told in folders.items() if name not in QUICK[1:]},
-        _asked(of_pictures(), tmp_path),
-    )
+    chosen = {name: told for name, told in folders.items() if name not in QUICK[1:]}
+    assert _judged(chosen, _asked(of_pictures(), tmp_path)) == 3 * len(chosen)

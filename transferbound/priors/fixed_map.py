@@ -20,7 +20,7 @@ from transferbound.priors.architectures import filters  # noqa: F401  (registers
 from transferbound.priors.backends.quiet import quiet_construction
 from transferbound.priors.checkpoint.made import made_anew
 from transferbound.priors.checkpoint.resolve import Checkpoint
-from transferbound.priors.checkpoint.write import write_checkpoint
+from transferbound.priors.checkpoint.write import timm_config, write_checkpoint
 
 __all__ = ["FIXED_MAPS", "export_fixed", "open_fixed"]
 
@@ -60,21 +60,7 @@ def export_fixed(architecture: str, folder: str | os.PathLike[str]) -> Path:
         )
     with quiet_construction():
         network: Any = timm.create_model(architecture, num_classes=0)
-    own = network.pretrained_cfg
-    kept = ("input_size", "interpolation", "mean", "std", "classifier")
-    config = {
-        "architecture": architecture,
-        "num_classes": 0,
-        "pretrained_cfg": {name: own[name] for name in kept}
-        | {
-            "tag": "fixed",
-            "custom_load": False,
-            "fixed_input_size": False,
-            "crop_pct": 1.0,
-            "crop_mode": "squash",
-            "num_classes": 0,
-        },
-    }
+    config = timm_config(architecture, network, num_classes=0, tag="fixed")
     aligned = " of a picture that is first centred and deskewed by its moments" if network.align else ""
     card = _CARD.format(architecture=architecture, features=network.num_features, aligned=aligned)
     return write_checkpoint(Path(folder), network.state_dict(), config, card)

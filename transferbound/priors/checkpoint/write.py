@@ -15,7 +15,7 @@ from transferbound.errors import OutputError
 from transferbound.storage.files import write_json, write_text
 from transferbound.storage.folders import new_folder
 
-__all__ = ["new_checkpoint", "write_checkpoint", "write_tensors"]
+__all__ = ["new_checkpoint", "timm_config", "write_checkpoint", "write_tensors"]
 
 
 def write_checkpoint(
@@ -36,6 +36,27 @@ def write_checkpoint(
         write_tensors(partial / "model.safetensors", tensors)
         write_json(partial / "config.json", dict(config))
     return folder
+
+
+def timm_config(architecture: str, network: Any, *, num_classes: int, tag: str) -> dict[str, Any]:
+    """``config.json`` of a timm network of ours, which takes pictures of any size as they are.
+
+    Args:
+        architecture: its name in timm.
+        network: as timm made it: what its pictures are scaled by, and what its head is called.
+        num_classes: outputs of its head.
+        tag: what its weights are.
+    """
+    kept = ("input_size", "interpolation", "mean", "std", "classifier")
+    said = {name: network.pretrained_cfg[name] for name in kept} | {
+        "tag": tag,
+        "custom_load": False,
+        "fixed_input_size": False,
+        "crop_pct": 1.0,
+        "crop_mode": "squash",
+        "num_classes": num_classes,
+    }
+    return {"architecture": architecture, "num_classes": num_classes, "pretrained_cfg": said}
 
 
 @contextmanager
