@@ -14,7 +14,7 @@ from transferbound.certification.attempt import Attempt
 from transferbound.certification.head_judge import HeadJudge
 from transferbound.certification.inputs import Inputs
 from transferbound.features.components import ComponentTable
-from transferbound.finetune.heads import PILOT, Effort, HeadProblem, shaken, train_head
+from transferbound.finetune.heads import PILOT, Effort, HeadProblem, Search, shaken, train_head
 from transferbound.message import Header, message_bits, step_size
 from transferbound.message.short_codes import COMPONENTS, SPARSE_LEVELS, SPARSE_STEPS, sparse_dim
 from transferbound.priors.components import FAMILY
@@ -106,16 +106,16 @@ class FamilyHeads:
         header, exponent = attempt.header, attempt.header.step
         problem = self._problem(header.features, header.components)
         judge = HeadJudge(self.risk, self.delta, header, None)
-        found = shaken(
+        search = Search(
             problem,
             attempt.integers.reshape(problem.shape),
             step_size(exponent),
             (header.levels - 1) // 2,
             lambda mean, integers: judge(mean, integers.ravel(), exponent),
             lambda mean, bits: self.risk.bit_price(max(mean, 1 / self.risk.units.n), bits, self.delta),
-            patience=_PATIENCE,
-            deadline=until,
+            until,
         )
+        found = shaken(search, _PATIENCE)
         integers = found.integers.ravel()
         coded = judge.header_of(integers, exponent)
         bits = message_bits(coded, integers, judge.contexts)

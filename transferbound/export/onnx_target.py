@@ -33,9 +33,11 @@ class OnnxTarget(Target):
     extra = "onnx"
 
     def reason_against(self, subject: Subject) -> str:
+        """None: a graph carries every predictor."""
         return ""
 
     def write(self, subject: Subject, folder: Path) -> None:
+        """``model.onnx``, and ``preprocess.json`` and a tokenizer, which say how rows become its inputs."""
         graph = graph_of(subject)
         write_graph(subject, graph, folder / MODEL_FILE)
         described: dict[str, Any] = {
@@ -55,6 +57,7 @@ class OnnxTarget(Target):
         write_json(folder / PREPROCESS_FILE, described)
 
     def load(self, folder: Path, subject: Subject) -> Answering:
+        """A session of onnxruntime on the CPU, fed as ``preprocess.json`` says."""
         import onnxruntime
 
         options = onnxruntime.SessionOptions()
@@ -76,6 +79,7 @@ class OnnxTarget(Target):
         return answers
 
     def usage(self, subject: Subject) -> str:
+        """Onnxruntime, and for texts the tokenizer of the folder."""
         if subject.modality == "text":
             asked = '"a text"' if len(subject.columns) == 1 else '"a text", "another"'
             return (

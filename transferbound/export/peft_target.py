@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -33,6 +31,7 @@ class PeftTarget(Target):
     extra = "peft"
 
     def reason_against(self, subject: Subject) -> str:
+        """An adapter holds low-rank updates of linear layers and a head, for a classifier of transformers alone."""
         kind, module = subject.decoded.header.kind, subject.decoded.module
         if kind != "lora":
             return f"an adapter holds low-rank updates of linear layers and a head; kind {kind!r} is something else"
@@ -44,6 +43,7 @@ class PeftTarget(Target):
         return f"{others[0]} is moved, and is no linear layer" if others else ""
 
     def write(self, subject: Subject, folder: Path) -> None:
+        """``adapter_config.json`` and the adapter's weights, the head whole, and what reads a row."""
         from peft import LoraConfig, get_peft_model
 
         layers, rank = _layers(subject), subject.decoded.header.rank
@@ -76,19 +76,16 @@ class PeftTarget(Target):
             write_image_processor(subject, folder)
 
     def load(self, folder: Path, subject: Subject) -> Answering:
+        """The adapter on the checkpoint of ``subject``, which the adapter does not hold."""
         from peft import PeftModel
 
         with quiet_construction(), quiet_transformers(), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             model = PeftModel.from_pretrained(_base(subject), str(folder)).eval()
-        asked = answering(folder, model, subject.modality)
-
-        def answers(rows: Sequence[Any]) -> np.ndarray:
-            return asked(rows)
-
-        return answers
+        return answering(folder, model, subject.modality)
 
     def usage(self, subject: Subject) -> str:
+        """The base model, to be fetched under its own name, and the adapter on it."""
         auto = "AutoModelForSequenceClassification"
         auto = auto if subject.modality == "text" else "AutoModelForImageClassification"
         return (

@@ -39,6 +39,7 @@ class SentenceTransformersTarget(Target):
     extra = "sentence-transformers"
 
     def reason_against(self, subject: Subject) -> str:
+        """Single texts and a linear head on pooled states are all that an encoder holds."""
         if subject.modality != "text":
             return "it reads texts, and the certificate is of images"
         if subject.classifier is None:
@@ -50,6 +51,7 @@ class SentenceTransformersTarget(Target):
         return ""
 
     def write(self, subject: Subject, folder: Path) -> None:
+        """Transformer, pooling and dense layers, the last of them the head."""
         classifier = subject.classifier
         assert isinstance(classifier, PooledTextClassifier)
         network: Any = classifier.network
@@ -71,6 +73,7 @@ class SentenceTransformersTarget(Target):
         write_json(folder / "config_sentence_transformers.json", {"prompts": {}, "default_prompt_name": None})
 
     def load(self, folder: Path, subject: Subject) -> Answering:
+        """``encode``, a row at a time: its vectors are the logits."""
         from sentence_transformers import SentenceTransformer
 
         with quiet_construction(), quiet_transformers(), quiet_logger("sentence_transformers"):
@@ -83,6 +86,7 @@ class SentenceTransformersTarget(Target):
         return answers
 
     def usage(self, subject: Subject) -> str:
+        """``encode``, whose vectors are logits, and the names of the classes."""
         return (
             "from sentence_transformers import SentenceTransformer\n\n"
             'model = SentenceTransformer(".")\n'

@@ -33,6 +33,7 @@ class TimmTarget(Target):
     packages = ("timm",)
 
     def reason_against(self, subject: Subject) -> str:
+        """timm has to know the architecture without transferbound, and the predictor has to be that network."""
         if subject.prior.source != "timm":
             return f"the checkpoint {subject.prior.name} is one of {subject.prior.source}, not of timm"
         architecture = subject.prior.architecture.split(".", 1)[0]
@@ -44,6 +45,7 @@ class TimmTarget(Target):
         return subject.why_not
 
     def write(self, subject: Subject, folder: Path) -> None:
+        """``model.safetensors``, and a ``config.json`` with the certified size and the names of the classes."""
         network: Any = _network(subject)
         write_tensors(folder / "model.safetensors", network.state_dict())
         own = read_object(subject.prior.folder / "config.json", subject.prior.name)
@@ -76,6 +78,7 @@ class TimmTarget(Target):
         write_json(folder / "config.json", config)
 
     def load(self, folder: Path, subject: Subject) -> Answering:
+        """``create_model`` and the transform that timm makes of the configuration."""
         with quiet_construction(), quiet_logger("timm"):
             model = timm.create_model(f"local-dir:{folder}", pretrained=True).eval()
         transform = timm.data.create_transform(**timm.data.resolve_model_data_config(model))
@@ -90,6 +93,7 @@ class TimmTarget(Target):
         return answers
 
     def usage(self, subject: Subject) -> str:
+        """``create_model`` and timm's own transform, for one picture."""
         preprocessing = subject.preprocessing
         assert isinstance(preprocessing, ImagePreprocessing)
         mode = "L" if preprocessing.channels == 1 else "RGB"

@@ -30,6 +30,7 @@ class TransformersTarget(Target):
     packages = ("transformers",)
 
     def reason_against(self, subject: Subject) -> str:
+        """transformers has to have a classifier of that form."""
         if subject.prior.source != "transformers":
             return (
                 f"the checkpoint {subject.prior.name} is one of {subject.prior.source}, not of transformers"
@@ -44,6 +45,7 @@ class TransformersTarget(Target):
         return ""
 
     def write(self, subject: Subject, folder: Path) -> None:
+        """The network at the certified size, and its tokenizer or image processor."""
         network: Any = at_size(subject)
         save_network(network, subject, folder)
         if subject.modality == "text":
@@ -52,6 +54,7 @@ class TransformersTarget(Target):
             write_image_processor(subject, folder)
 
     def load(self, folder: Path, subject: Subject) -> Answering:
+        """``AutoModelFor...Classification``, and the tokenizer or processor of the folder."""
         factory = transformers.AutoModelForImageClassification
         if subject.modality == "text":
             factory = transformers.AutoModelForSequenceClassification
@@ -60,6 +63,7 @@ class TransformersTarget(Target):
             return answering(folder, model, subject.modality)
 
     def usage(self, subject: Subject) -> str:
+        """A ``pipeline`` that cuts, or resizes, as was certified."""
         if subject.modality == "text":
             asked = '"a text"' if len(subject.columns) == 1 else '{"text": "a text", "text_pair": "another"}'
             return (

@@ -226,6 +226,7 @@ class Arrangement:
     names: tuple[str, ...]
 
     def write(self, value: str) -> list[Choice]:
+        """Which of those left comes next, and after each whether another does."""
         parts = value.split("+")
         if len(set(parts)) != len(parts) or not set(parts) <= set(self.names):
             raise ArgumentError(f"{value!r} is not a sum of distinct names of {', '.join(self.names)}")
@@ -263,6 +264,7 @@ class Extended:
     further: tuple[str, ...]
 
     def write(self, value: str) -> list[Choice]:
+        """For each name its list, its place there, and whether another follows."""
         parts = value.split("+")
         if len(set(parts)) != len(parts) or not set(parts) <= {*self.names, *self.further}:
             raise ArgumentError(f"{value!r} is not a sum of distinct names")

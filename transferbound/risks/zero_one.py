@@ -73,6 +73,7 @@ class ZeroOne(Risk):
         progress: bool = False,
         seed: int | None = None,
     ) -> Measured:
+        """Rows that are wrong, each counted alone: :func:`transferbound.risks.counting.count_errors`."""
         from transferbound.risks.counting import count_errors
 
         count = count_errors(

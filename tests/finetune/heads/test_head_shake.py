@@ -1,5 +1,6 @@
 """Heads shaken out of local optima: never worse, better where there is a better one, and true about themselves."""
 
+import math
 import time
 
 import numpy as np
@@ -7,7 +8,7 @@ import pytest
 import torch
 from heads_helpers import judge_of, make_problem, price_of
 
-from transferbound.finetune.heads import HeadProblem, shaken
+from transferbound.finetune.heads import HeadProblem, Search, shaken
 from transferbound.finetune.heads.polish import Polished, polished
 from transferbound.risks.risk import Risk
 
@@ -15,18 +16,20 @@ LEVELS, EXPONENT = 15, -6
 STEP = 2.0 ** (EXPONENT / 4)
 
 
-def run(problem: HeadProblem, risk: Risk, start: np.ndarray, **choices: object) -> Polished:
+def run(
+    problem: HeadProblem, risk: Risk, start: np.ndarray, *, patience: int = 100, deadline: float = math.inf
+) -> Polished:
     judge = judge_of(risk, LEVELS)
-    options: dict[str, object] = {"patience": 100} | choices
-    return shaken(
+    search = Search(
         problem,
         start,
         STEP,
         (LEVELS - 1) // 2,
         lambda mean, integers: judge(mean, integers.ravel(), EXPONENT),
         price_of(risk),
-        **options,
+        deadline,
     )
+    return shaken(search, patience)
 
 
 def climbed(problem: HeadProblem, risk: Risk) -> Polished:

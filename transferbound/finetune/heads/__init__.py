@@ -4,8 +4,9 @@ The rows' features fit into memory, and a step looks at all of them. So the fit 
 polish can judge every single change of the message on the true bound.
 """
 
+from transferbound.finetune.heads.polish import Search
 from transferbound.finetune.heads.problem import HeadProblem
 from transferbound.finetune.heads.shake import shaken
 from transferbound.finetune.heads.train import FULL, PILOT, Effort, Judge, TrainedHead, train_head
 
-__all__ = ["FULL", "PILOT", "Effort", "HeadProblem", "Judge", "TrainedHead", "shaken", "train_head"]
+__all__ = ["FULL", "PILOT", "Effort", "HeadProblem", "Judge", "Search", "TrainedHead", "shaken", "train_head"]

@@ -5,12 +5,9 @@ Source: iterated local search, Lourenco, Martin and Stuetzle 2003, "Iterated loc
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 
-from transferbound.finetune.heads.polish import Ints, Polished, Price, Score, Search
-from transferbound.finetune.heads.problem import HeadProblem
+from transferbound.finetune.heads.polish import Ints, Polished, Search
 
 __all__ = ["shaken"]
 
@@ -20,29 +17,17 @@ _FARTHEST = 3
 _NEAR = 1.01  # bounds up to so many times the best are worth a look at all classes
 
 
-def shaken(
-    problem: HeadProblem,
-    integers: Ints,
-    step: float,
-    largest: int,
-    score: Score,
-    price: Price,
-    *,
-    patience: int,
-    deadline: float = math.inf,
-) -> Polished:
-    """The best head that is found near ``integers``, never a worse one.
+def shaken(search: Search, patience: int) -> Polished:
+    """The best head that is found near where ``search`` stands, never a worse one; none is begun after its deadline.
 
     Args:
-        problem, integers, step, largest, score, price: as for :func:`transferbound.finetune.heads.polish.polished`.
+        search: the rows, integers to begin with, and what they are judged by.
         patience: trials in a row without a smaller bound, after which it ends.
-        deadline: ``time.monotonic()`` after which none is begun.
     """
     random = np.random.default_rng(0)
-    search = Search(problem, integers, step, largest, score, price, deadline)
     best, failures = search.result(), 0
     while failures < patience and not search.late():
-        trial, touched = _moved(best.integers, largest, random)
+        trial, touched = _moved(best.integers, search.largest, random)
         search.go_to(trial)
         search.climb(touched, near=True)
         if search.bound < _NEAR * best.bound and len(touched) < len(search.labels):

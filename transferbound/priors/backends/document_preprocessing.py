@@ -55,6 +55,7 @@ class DocumentPreprocessing(Preprocessing):
         return len(str(self.tokenizer.decode(tokens)).encode())
 
     def to_dict(self) -> dict[str, Any]:
+        """What a certificate says of it: the cut, the tokenizer, the start of a document; no template."""
         return {
             "modality": "text",
             "input_size": self.input_size,

@@ -99,6 +99,7 @@ class ImagePreprocessing(Preprocessing):
         return array[:, :, None] if array.ndim == 2 else array
 
     def to_dict(self) -> dict[str, Any]:
+        """What a certificate says of it: size, channels, scaling, and how a picture comes to that size."""
         return {
             "modality": "image",
             "input_size": self.input_size,

@@ -86,6 +86,7 @@ class TimmBackend(Backend):
         return ImageClassifier(network)
 
     def preprocessing(self, input_size: int) -> ImagePreprocessing:
+        """timm's own at the checkpoint's size; at another the whole picture is squeezed to it, and nothing cropped."""
         config = dict(self._data_config)
         side = input_size or self.input_size
         check_side(side)

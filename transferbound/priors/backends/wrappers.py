@@ -46,6 +46,7 @@ class TextClassifier(nn.Module):
         attention_mask: torch.Tensor,
         token_type_ids: torch.Tensor | None = None,
     ) -> torch.Tensor:
+        """Token ids and mask, int64 [B, L], to logits [B, C]."""
         extra = {} if token_type_ids is None else {"token_type_ids": token_type_ids}
         output = self.network(input_ids=input_ids, attention_mask=attention_mask, **extra)
         logits: torch.Tensor = output.logits
@@ -75,6 +76,7 @@ class PooledTextClassifier(nn.Module):
         attention_mask: torch.Tensor,
         token_type_ids: torch.Tensor | None = None,
     ) -> torch.Tensor:
+        """Token ids and mask, int64 [B, L], to logits [B, C]. Raises PriorError: no hidden states."""
         extra = {} if token_type_ids is None else {"token_type_ids": token_type_ids}
         try:
             output = self.network(input_ids=input_ids, attention_mask=attention_mask, **extra)

@@ -76,6 +76,7 @@ class KronSumProjection(Projection):
     def project(
         self, point: tuple[Tensor, Tensor], index: int, grad: Tensor, total: tuple[Tensor, Tensor]
     ) -> None:
+        """Adds the gradient's sums over rows and over columns, each by the tensor's scale."""
         by_row, by_column = total
         scale = self.scales[index]
         for low, row, count, column, width in self._blocks(index):
