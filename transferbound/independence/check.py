@@ -70,15 +70,7 @@ def check_independence(
     """
     declared = _declared_names(prior)
     aliases = names_of_data(data.name, data.config)
-    matches = compare_names(declared, aliases)
-    findings = [_name_finding(match, data.name, prior_split is not None) for match in matches]
-    if not aliases and prior_split is None:
-        findings.append(_nameless(data.name))
-    if is_in_memory(prior.name):
-        findings.append(_of_no_name(prior.name))
-    for what, name in (("checkpoint", called(prior.name)), ("data set", called(data.name))):
-        if looks_like_another(last_part(name)):
-            findings.append(_disguised(what, last_part(name)))
+    findings = _findings_of_names(prior, data, declared, aliases, dependent=prior_split is not None)
     part = counts = None
     if prior_split is not None:
         assert isinstance(data, LabelledData)
@@ -110,6 +102,21 @@ def check_independence(
         "override": bool(override),
         "assumption": f"{base} {_outcome(verdict, findings, counts, part is not None)}",
     }
+
+
+def _findings_of_names(
+    prior: Prior, data: Sample, declared: dict[str, list[str]], aliases: set[str], *, dependent: bool
+) -> list[Finding]:
+    """What names alone tell: that one is the other's, that there is none to compare, or that one only looks like it."""
+    findings = [_name_finding(match, data.name, dependent) for match in compare_names(declared, aliases)]
+    if not aliases and not dependent:
+        findings.append(_nameless(data.name))
+    if is_in_memory(prior.name):
+        findings.append(_of_no_name(prior.name))
+    for what, name in (("checkpoint", called(prior.name)), ("data set", called(data.name))):
+        if looks_like_another(last_part(name)):
+            findings.append(_disguised(what, last_part(name)))
+    return findings
 
 
 def _declared_names(prior: Prior) -> dict[str, list[str]]:

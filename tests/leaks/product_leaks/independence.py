@@ -47,8 +47,8 @@ INDEPENDENCE = (
         name="names-are-not-compared",
         trap="9: what a checkpoint's card declares is not held against the data set's names",
         file=_CHECK,
-        old="matches = compare_names(declared, aliases)",
-        new="matches = []",
+        old="for match in compare_names(declared, aliases)",
+        new="for match in []",
         tests=(
             *tests_in("leaks/test_leaks.py", "test_a_checkpoint_whose_card_names_the_data"),
             *tests_in("independence/test_independence.py", "test_a_warning_does_not_stop"),
@@ -147,7 +147,7 @@ INDEPENDENCE = (
         name="no-name-is-compared-and-none-found",
         trap="14: a data set called data, with whose name nothing on a card can be compared",
         file=_CHECK,
-        old="if not aliases and prior_split is None:",
+        old="if not aliases and not dependent:",
         new="if False:",
         tests=tests_in(
             "independence/test_short_rows.py",
