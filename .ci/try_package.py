@@ -24,7 +24,12 @@ names = zipfile.ZipFile(wheel).namelist()
 assert {name.split("/")[0].split("-")[0] for name in names} == {"transferbound"}, (
     "more than the package is installed"
 )
-for file in ("py.typed", "priors/reference/sentences.txt.gz", "priors/reference/LICENSE.WordNet"):
+for file in (
+    "py.typed",
+    "priors/reference/sentences.txt.gz",
+    "priors/reference/LICENSE.WordNet",
+    "priors/components/imagenet_nouns.txt.gz",
+):
     assert f"transferbound/{file}" in names, f"the wheel is without {file}"
 assert any(name.endswith("licenses/LICENSE") for name in names), "the wheel is without its licence"
 assert not any(name.endswith((".pyc", ".bin")) for name in names)

@@ -44,7 +44,7 @@ def grouped(rows: dict[str, Any], size: int) -> dict[str, Any]:
     return rows | {"patient": [f"p{i // size}" for i in range(len(rows["label"]))]}
 
 
-def save_calibrated(folder: Path, seed: int = 1) -> Path:
+def save_calibrated(folder: Path, seed: int = 1, classes: int = 10) -> Path:
     """timm's ``test_efficientnet``, random weights, with normalization statistics of noise images: unlike a
     bare random one it passes on what it sees."""
     import timm
@@ -52,7 +52,7 @@ def save_calibrated(folder: Path, seed: int = 1) -> Path:
 
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        model = timm.create_model("test_efficientnet", num_classes=10).train()
+        model = timm.create_model("test_efficientnet", num_classes=classes).train()
         grey = torch.rand(64, 1, 1, 1) + 0.2 * torch.rand(64, 1, 32, 32)
         with torch.no_grad():
             for _ in range(40):

@@ -39,7 +39,7 @@ from transferbound.message.paper_code import paper_bits
 from transferbound.message.variants import check_list_written
 from transferbound.predictor import DecodedPredictor, decode_predictor
 from transferbound.priors import Prior
-from transferbound.priors.components import FAMILY
+from transferbound.priors.components import choices
 from transferbound.priors.components.basis import reference_of
 from transferbound.risks import DEFAULT_RISK, risk_named
 from transferbound.risks.risk import Risk
@@ -145,7 +145,7 @@ def _decoder(
 ) -> DecoderContent:
     header = predictor.header
     start = "seed" if header.head_seed else prior.head_start(data.num_classes, data.class_names)
-    choice = FAMILY[prior.modality][header.features]
+    choice = choices(prior.modality, reference is not None)[header.features]
     if header.kind == "constant" or (header.kind == "sparse" and not choice.own_head):
         start = "class names" if choice.names and header.kind == "sparse" else "zero"
     content: DecoderContent = {

@@ -28,8 +28,9 @@ from transferbound.features.components import ComponentTable, component_table
 from transferbound.finetune.heads import FULL
 from transferbound.message import Header, message_bits
 from transferbound.message.short_codes import COMPONENTS, SPARSE_STEPS, sparse_dim
-from transferbound.priors.components import FAMILY
+from transferbound.priors.components import choices
 from transferbound.priors.components.basis import basis_of
+from transferbound.priors.components.named_classes import own_classes_of
 from transferbound.priors.components.names import are_words
 from transferbound.risks.zero_one import ZeroOne
 
@@ -172,9 +173,13 @@ class Automatic:
 
     def _places(self, table: ComponentTable) -> list[int]:
         """Those that differ, what the checkpoint's own head reads last: it is seldom best."""
-        family = FAMILY[self.inputs.prior.modality]
+        prior, data = self.inputs.prior, self.inputs.data
+        family = choices(prior.modality, self.inputs.reference is not None)
         different: dict[tuple[int, bool, bool], int] = {}
-        named = not self.inputs.data.is_pairs and are_words(self.inputs.data.class_names)
+        if data.modality == "image":
+            named = own_classes_of(prior, data.class_names) is not None
+        else:
+            named = not data.is_pairs and are_words(data.class_names)
         for place, columns in sorted(table.columns.items()):
             adds_own = family[place].own_head and bool(table.own.shape[1])
             if named or not family[place].names:
@@ -251,7 +256,7 @@ class Automatic:
         prior, data, own = self.inputs.prior, self.inputs.data, self.inputs.reference
         places = None
         if own is None and self.settings.finetune.budget_minutes < _SHORT_MINUTES:
-            family = FAMILY[prior.modality]
+            family = choices(prior.modality, own_reference=False)
             places = [place for place, choice in enumerate(family) if choice.reference == family[0].reference]
         return component_table(
             prior,

@@ -17,7 +17,8 @@ from transferbound.features.components import ComponentTable
 from transferbound.finetune.heads import PILOT, Effort, HeadProblem, Search, shaken, train_head
 from transferbound.message import Header, message_bits, step_size
 from transferbound.message.short_codes import COMPONENTS, SPARSE_LEVELS, SPARSE_STEPS, sparse_dim
-from transferbound.priors.components import FAMILY
+from transferbound.priors.components import FeatureChoice, choices
+from transferbound.priors.components.basis import picture_start
 from transferbound.priors.components.names import name_weights
 from transferbound.risks.zero_one import ZeroOne
 from transferbound.subspace.kinds.sparse import sparse_scale
@@ -154,21 +155,37 @@ class FamilyHeads:
             base=self._start(place, features),
         )
 
+    def choice(self, place: int) -> FeatureChoice:
+        """What a place on the list says."""
+        return choices(self.inputs.prior.modality, self.inputs.reference is not None)[place]
+
     def _start(self, place: int, features: torch.Tensor) -> torch.Tensor | None:
         """What the answers of a place's heads start from, [n, C]; None for zeros."""
-        choice, inputs = FAMILY[self.inputs.prior.modality][place], self.inputs
+        choice = self.choice(place)
         if choice.own_head and self.table.own.shape[1]:
             return torch.from_numpy(np.ascontiguousarray(self.table.own))
         if not choice.names or not features.shape[1]:
             return None
+        if place in self.table.basis.seen:
+            return self._picture_start(place)
         key = (place, features.shape[1])
         if key not in self.names:
-            basis = self.table.basis
-            directions, taps, size = basis.directions[place], basis.taps[place], self.base.input_size
+            inputs, basis, size = self.inputs, self.table.basis, self.base.input_size
+            directions, taps = basis.directions[place], basis.taps[place]
             self.names[key] = name_weights(
                 inputs.prior, inputs.data.class_names, directions, taps, features.shape[1], size
             )
         return features @ self.names[key].T
+
+    def _picture_start(self, place: int) -> torch.Tensor:
+        """[n, C], whatever the number of components."""
+        key = (place, 0)
+        if key not in self.names:
+            start = picture_start(
+                self.inputs.prior, self.table.basis.seen[place], self.inputs.data.class_names
+            )
+            self.names[key] = self.table.components(place, start.shape[1]) @ start.T
+        return self.names[key]
 
 
 def _of(problem: HeadProblem, rows: Ints) -> HeadProblem:

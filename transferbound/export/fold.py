@@ -46,8 +46,10 @@ def folded(decoded: DecodedPredictor, class_names: Sequence[str]) -> nn.Module:
         if not module.adds_own:
             return _constant(decoded, bias, class_names)
         return _with_head(decoded, class_names, None, bias, adds_own=True)
-    assert module.head.weight is not None
-    head = module.head.weight.detach().double()
+    head = torch.zeros(len(bias), module.components.out_features, dtype=torch.float64)
+    for part in (module.head.weight, module.start):
+        if part is not None:
+            head[:, : part.shape[1]] += part.detach().double()
     weight = head @ module.components.weight.detach().double()
     bias = bias + head @ module.components.bias.detach().double()
     return _with_head(decoded, class_names, weight, bias, adds_own=module.adds_own)

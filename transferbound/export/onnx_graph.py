@@ -16,7 +16,7 @@ from transferbound.data.encoded import EncodedTexts
 from transferbound.errors import ExportError
 from transferbound.export.subject import Subject
 from transferbound.priors.backends.quiet import quiet_construction
-from transferbound.priors.components.classifier import ComponentClassifier, pooled
+from transferbound.priors.components.classifier import ComponentClassifier
 from transferbound.priors.components.constant import ConstantClassifier
 from transferbound.priors.components.taps import seen_at
 from transferbound.risks.trial import in_float64
@@ -57,8 +57,9 @@ class Graph(nn.Module):
             return alike + _tensor(module.body(**batch)) if module.adds_own else alike
         # To its end: the exporter leaves out what no output needs, and knows no stopping halfway.
         seen, own = seen_at(module.body, module.taps, module.own_head, batch, whole=True)
-        logits = _tensor(module.head(module.components(pooled(seen, module.taps, module.places, batch))))
-        return logits + own if module.adds_own and own is not None else logits
+        added, components = module.from_seen(seen, own if module.adds_own else None, batch)
+        logits = _tensor(module.head(components))
+        return logits if added is None else logits + added
 
 
 def _tensor(value: object) -> Tensor:

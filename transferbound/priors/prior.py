@@ -280,6 +280,11 @@ class Prior:
         return "checkpoint by name" if names_agree(self.own_class_names, class_names) else "checkpoint"
 
     @property
+    def own_classes(self) -> int:
+        """How many classes the checkpoint's own head has; 0 where it has none."""
+        return self._backend.own_classes
+
+    @property
     def own_class_names(self) -> tuple[str, ...] | None:
         """Names of the classes of the checkpoint's own head, in its order; None where it names none."""
         return self._backend.own_names

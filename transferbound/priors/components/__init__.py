@@ -4,7 +4,7 @@ A function of the checkpoint, of reference inputs that are not the training data
 pays for: none of it is sent.
 """
 
-from transferbound.priors.components.family import FAMILY, FeatureChoice
+from transferbound.priors.components.family import FAMILY, FeatureChoice, choices
 from transferbound.priors.components.principal import principal
 
-__all__ = ["FAMILY", "FeatureChoice", "principal"]
+__all__ = ["FAMILY", "FeatureChoice", "choices", "principal"]

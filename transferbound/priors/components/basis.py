@@ -7,7 +7,7 @@ word, when the layer is stored. Nothing of the training data comes in.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -15,25 +15,45 @@ from torch import nn
 
 from transferbound.errors import ArgumentError, PriorError
 from transferbound.priors.components.classifier import ComponentClassifier
-from transferbound.priors.components.family import FAMILY
+from transferbound.priors.components.family import FeatureChoice, choices
+from transferbound.priors.components.named_classes import (
+    START_COMPONENTS,
+    named_start,
+    own_answers,
+    own_classes_of,
+)
 from transferbound.priors.components.names import name_weights
 from transferbound.priors.components.principal import POWER, Directions, principal_directions
-from transferbound.priors.components.read import head_module, read_features
-from transferbound.priors.components.taps import taps_of
+from transferbound.priors.components.read import Wanted, head_module, read_features
+from transferbound.priors.components.taps import HEAD_INPUT, taps_of
 from transferbound.priors.prior import Prior
 from transferbound.priors.reference import Reference, default_reference
 
-__all__ = ["POWER", "Basis", "basis_of", "component_classifier", "reference_of"]
+__all__ = ["POWER", "Basis", "Seen", "basis_of", "component_classifier", "picture_start", "reference_of"]
 
 _MOST = 512
 
 
 @dataclass(frozen=True)
+class Seen:
+    """What the network holds of the reference inputs, in float64.
+
+    Attributes:
+        head_inputs: [N, H], what enters the checkpoint's own head.
+        components: [N, K], the leading components of a place, as :meth:`Directions.layer` scales them.
+    """
+
+    head_inputs: torch.Tensor
+    components: torch.Tensor
+
+
+@dataclass(frozen=True)
 class Basis:
-    """Directions for each place on :data:`FAMILY`'s list that the checkpoint's network has.
+    """Directions for each place on the list (:func:`transferbound.priors.components.choices`) that the network has.
 
     Attributes:
         input_size: as the message has it.
+        seen: what places that start from names of pictures need of the reference inputs.
         directions, taps, places: by the place on the list.
         head: the module of the network that holds the checkpoint's own head.
         fingerprint: of checkpoint, files, input size and reference inputs.
@@ -45,6 +65,7 @@ class Basis:
     places: dict[int, int]
     head: str
     fingerprint: str
+    seen: dict[int, Seen]
 
     @property
     def every_tap(self) -> tuple[str, ...]:
@@ -52,7 +73,9 @@ class Basis:
         return tuple(dict.fromkeys(tap for own in self.taps.values() for tap in own))
 
 
-_known: dict[tuple[str, int], tuple[Directions, tuple[str, ...]]] = {}
+_Place = tuple[Directions, tuple[str, ...], Seen | None]
+
+_known: dict[tuple[str, int], _Place] = {}
 """Of this process, by fingerprint and place: a reader decodes a message several times. The last ones are kept."""
 _KEPT = 32
 
@@ -69,15 +92,15 @@ def basis_of(
         prior: the checkpoint.
         reference: inputs that are not the training data; None: the default ones that each place names.
         input_size: as for :meth:`Prior.build`.
-        places: on :data:`FAMILY`'s list; None: all.
+        places: on the list; None: all.
     """
-    family = FAMILY[prior.modality]
+    family = choices(prior.modality, reference is not None)
     wanted = range(len(family)) if places is None else places
     by_reference: dict[str, tuple[Reference, list[int]]] = {}
     for place in wanted:
         used = reference_of(prior, place, reference)
         by_reference.setdefault(used.name, (used, []))[1].append(place)
-    found: dict[int, tuple[Directions, tuple[str, ...]]] = {}
+    found: dict[int, _Place] = {}
     prints = []
     for used, own in by_reference.values():
         what = (
@@ -91,7 +114,7 @@ def basis_of(
         prints.append((key, own))
         missing = [place for place in own if (key, place) not in _known]
         if missing:
-            computed = _computed(prior, used, input_size, missing)
+            computed = _computed(prior, used, input_size, {place: family[place] for place in missing})
             while len(_known) + len(computed) > _KEPT and _known:
                 del _known[next(iter(_known))]
             _known.update({(key, place): value for place, value in computed.items()})
@@ -103,6 +126,7 @@ def basis_of(
         {place: family[place].places for place in found},
         head_module(prior),
         hashlib.sha256(repr(prints).encode()).hexdigest(),
+        {place: value[2] for place, value in found.items() if value[2] is not None},
     )
 
 
@@ -119,7 +143,7 @@ def reference_of(prior: Prior, place: int, reference: Reference | None) -> Refer
                 f"{prior.modality}s; choose others"
             )
         return reference
-    return default_reference(prior.modality, FAMILY[prior.modality][place].reference)
+    return default_reference(prior.modality, choices(prior.modality, False)[place].reference)
 
 
 def component_classifier(
@@ -137,7 +161,7 @@ def component_classifier(
     Args:
         prior: the checkpoint.
         classes: declared by the task.
-        features: place on :data:`FAMILY`'s list for the prior's modality.
+        features: place on the list for the prior's modality.
         components: K; 0 for a head of biases alone.
         reference: inputs that are not the training data; None: the default ones that the place names.
         input_size, class_names: as for :meth:`Prior.build`.
@@ -145,7 +169,7 @@ def component_classifier(
     Raises:
         PriorError: no such place, a network that cannot be looked into, or fewer directions than ``components``.
     """
-    family = FAMILY[prior.modality]
+    family = choices(prior.modality, reference is not None)
     if not 0 <= features < len(family):
         raise PriorError(
             f"features is {features}; the list for {prior.modality}s has places 0 to {len(family) - 1}"
@@ -153,41 +177,89 @@ def component_classifier(
     choice = family[features]
     body = prior.build(classes, input_size=input_size, class_names=class_names)
     own = choice.own_head and prior.keeps_own_head(classes, class_names)
-    layer = None
+    layer = start = words = None
     if components:
         basis = basis_of(prior, reference, input_size, [features])
         if features not in basis.directions:
             raise PriorError(f"the network of the prior {prior.name} has no {choice} to look at")
-        try:
-            weight, bias = basis.directions[features].layer(components, POWER)
-        except ArgumentError as error:
-            raise PriorError(f"the prior {prior.name}, features {features}: {error}") from error
-        layer = nn.Linear(weight.shape[1], components)
-        with torch.no_grad():
-            layer.weight.copy_(weight)
-            layer.bias.copy_(bias)
-    taps = taps_of(body, choice) if components else ()
+        directions, taps = basis.directions[features], basis.taps[features]
+        if features in basis.seen:
+            start = picture_start(prior, basis.seen[features], class_names)
+        elif choice.names:
+            words = name_weights(prior, class_names, directions, taps, components, input_size)
+        layer = _layer(prior, directions, max(components, 0 if start is None else start.shape[1]), features)
     classifier = ComponentClassifier(
-        body, taps, head_module(prior), choice.places, layer, classes, adds_own=own
+        body,
+        taps_of(body, choice) if components else (),
+        head_module(prior),
+        choice.places,
+        layer,
+        classes,
+        adds_own=own,
+        count=components,
+        start=start,
     )
-    if choice.names and components:
-        start = name_weights(prior, class_names, basis.directions[features], taps, components, input_size)
-        classifier.head.weight = nn.Parameter(start)
+    if words is not None:
+        classifier.head.weight = nn.Parameter(words)
     return classifier.eval()
 
 
+def picture_start(prior: Prior, seen: Seen, class_names: Sequence[str] | None) -> torch.Tensor:
+    """Weights [C, K] on a place's leading components, from what the names of the classes stand for.
+
+    Raises:
+        PriorError: they stand for none of the checkpoint's own classes.
+    """
+    own = own_classes_of(prior, class_names)
+    if own is None:
+        raise PriorError(
+            f"the classes {list(class_names or ())[:8]} have no names that the head of the prior {prior.name} knows"
+        )
+    return named_start(own_answers(prior, seen.head_inputs), seen.components, own)
+
+
+def _layer(prior: Prior, directions: Directions, count: int, features: int) -> nn.Linear:
+    """The linear layer of the leading ``count`` components."""
+    try:
+        weight, bias = directions.layer(count, POWER)
+    except ArgumentError as error:
+        raise PriorError(f"the prior {prior.name}, features {features}: {error}") from error
+    layer = nn.Linear(weight.shape[1], count)
+    with torch.no_grad():
+        layer.weight.copy_(weight)
+        layer.bias.copy_(bias)
+    return layer
+
+
 def _computed(
-    prior: Prior, reference: Reference, input_size: int, places: Sequence[int]
-) -> dict[int, tuple[Directions, tuple[str, ...]]]:
-    """One pass of the reference inputs: directions and taps of those of ``places`` that the network has."""
-    family, body = FAMILY[prior.modality], prior.build(2, head_seed=1, input_size=input_size)
+    prior: Prior, reference: Reference, input_size: int, family: Mapping[int, FeatureChoice]
+) -> dict[int, _Place]:
+    """One pass of the reference inputs, for those of the places of ``family`` that the network has."""
+    body = prior.build(2, head_seed=1, input_size=input_size)
     taps: dict[int, tuple[str, ...]] = {}
-    for place in places:
+    for place, choice in family.items():
         try:
-            taps[place] = taps_of(body, family[place])
+            taps[place] = taps_of(body, choice)
         except PriorError:
             continue
     wanted = {(own, family[place].places) for place, own in taps.items()}
-    features = read_features(prior, reference.each(), wanted, input_size)
-    found = {alike: principal_directions(seen, _MOST) for alike, seen in features.items()}
-    return {place: (found[own, family[place].places], own) for place, own in taps.items()}
+    named = [place for place in taps if family[place].names and prior.modality == "image"]
+    head: Wanted = ((HEAD_INPUT,), 1)
+    features = read_features(prior, reference.each(), wanted | ({head} if named else set()), input_size)
+    directions = {alike: principal_directions(features[alike], _MOST) for alike in wanted}
+    found: dict[int, _Place] = {}
+    for place, own in taps.items():
+        alike = own, family[place].places
+        seen = None
+        if place in named:
+            seen = Seen(features[head], _leading(features[alike], directions[alike]))
+        found[place] = directions[alike], own, seen
+    return found
+
+
+def _leading(features: torch.Tensor, directions: Directions) -> torch.Tensor:
+    """float64 [N, K]: the leading components of ``features``."""
+    count = min(START_COMPONENTS, len(directions.deviations))
+    scale = directions.scaled(count, POWER) / directions.deviations[:count]
+    components: torch.Tensor = (features - directions.mean) @ directions.vectors[:count].T * scale
+    return components

@@ -24,10 +24,14 @@ class ComponentClassifier(nn.Module):
         taps: names of modules of the body, or ``HEAD_INPUT``.
         own_head: name of the module of the body whose input ``HEAD_INPUT`` stands for.
         places: side of the map that image features are averaged to.
-        components: linear layer [K, F]; None where the head reads nothing and has biases alone.
+        components: linear layer [at least K, F]; None where neither head nor ``start`` reads any.
         classes: C.
         adds_own: whether the body's own answer is added.
+        count: K, the leading components that the head reads; None: all. With 0 it has biases alone.
+        start: [C, K'], weights on the leading components whose answer is added; None: there is none.
     """
+
+    start: torch.Tensor | None
 
     def __init__(
         self,
@@ -38,13 +42,17 @@ class ComponentClassifier(nn.Module):
         components: nn.Linear | None,
         classes: int,
         adds_own: bool,
+        count: int | None = None,
+        start: torch.Tensor | None = None,
     ) -> None:
         super().__init__()
         self.body = body
         self.taps, self.own_head, self.places, self.adds_own = tuple(taps), own_head, places, adds_own
         self.components = components
-        count = 0 if components is None else components.out_features
-        self.head = _Head(count, classes)
+        every = 0 if components is None else components.out_features
+        self.count = every if count is None else count
+        self.register_buffer("start", start)
+        self.head = _Head(self.count, classes)
 
     def forward(self, **batch: Any) -> torch.Tensor:
         own, features = self.answer_and_components(batch)
@@ -52,14 +60,25 @@ class ComponentClassifier(nn.Module):
         return logits if own is None else own + logits
 
     def answer_and_components(self, batch: Mapping[str, Any]) -> tuple[torch.Tensor | None, torch.Tensor]:
-        """The body's own answer [B, C] where it counts, and the components [B, K] that the head reads."""
+        """What the head's answer is added to, [B, C], where there is such, and the components [B, K] that it reads."""
         rows = len(next(iter(batch.values())))
         if self.components is None:
             own = self.body(**batch) if self.adds_own else None
             like = next(self.head.parameters())
             return own, like.new_zeros((rows, 0))
         seen, own = seen_at(self.body, self.taps, self.own_head, batch, whole=self.adds_own)
-        return own, self.components(pooled(seen, self.taps, self.places, batch))
+        return self.from_seen(seen, own if self.adds_own else None, batch)
+
+    def from_seen(
+        self, seen: Mapping[str, torch.Tensor], own: torch.Tensor | None, batch: Mapping[str, Any]
+    ) -> tuple[torch.Tensor | None, torch.Tensor]:
+        """:meth:`answer_and_components` of what was seen at the taps; ``own`` is the body's answer, where it counts."""
+        assert self.components is not None
+        components = self.components(pooled(seen, self.taps, self.places, batch))
+        if self.start is not None:
+            started = nn.functional.linear(components[:, : self.start.shape[1]], self.start)
+            own = started if own is None else own + started
+        return own, components[:, : self.count]
 
 
 class _Head(nn.Module):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["FAMILY", "FeatureChoice"]
+__all__ = ["FAMILY", "FeatureChoice", "choices"]
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,8 @@ class FeatureChoice:
         own_head: what the message says is added to the answer of the checkpoint's own head, where that fits the
             classes; otherwise to nothing.
         names: what the message says is added to how alike a text is to the names of the classes
-            (transferbound.priors.components.names).
+            (transferbound.priors.components.names), or to what the checkpoint's own classes of these names tell of a
+            picture (transferbound.priors.components.named_classes).
     """
 
     depths: tuple[float, ...] = ()
@@ -71,3 +72,22 @@ FAMILY: dict[str, tuple[FeatureChoice, ...]] = {
     ),
 }
 """For each modality, from place 0; a list only grows at its end, up to ``message.short_codes.FEATURES`` places."""
+
+_OF_OWN_PICTURES = {
+    3: FeatureChoice((0.86, 1.0), 2, names=True),
+    4: FeatureChoice(names=True),
+    6: FeatureChoice((0.71, 0.86), 2, names=True),
+}
+"""Places that differ from others in the default reference inputs alone, and what they are where those are not used."""
+
+
+def choices(modality: str, own_reference: bool) -> tuple[FeatureChoice, ...]:
+    """The list of a modality: with the reference inputs that places name, or with reference inputs of the user's.
+
+    >>> str(choices("image", own_reference=True)[4])
+    'the input of the head, from the names of the classes'
+    """
+    family = FAMILY[modality]
+    if modality != "image" or not own_reference:
+        return family
+    return tuple(_OF_OWN_PICTURES.get(place, choice) for place, choice in enumerate(family))
