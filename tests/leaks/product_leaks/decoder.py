@@ -53,6 +53,26 @@ DECODER = (
         ),
     ),
     Control(
+        name="a-start-centred-over-the-batch",
+        trap="13: what the names of the classes say of a picture depends on the pictures beside it",
+        file="transferbound/priors/components/classifier.py",
+        old="started = nn.functional.linear(components[:, : self.start.shape[1]], self.start)",
+        new="started = nn.functional.linear((components - components.mean(0))[:, : self.start.shape[1]], self.start)",
+        tests=tests_in(
+            "priors/components/test_named_classes.py", "test_the_decoder_adds_the_map_to_what_the_head_says"
+        ),
+    ),
+    Control(
+        name="a-start-from-numbers",
+        trap="2: a head starts from classes whose names are no words, in an order that the writer may choose",
+        file="transferbound/priors/components/named_classes.py",
+        old='if prior.modality != "image" or class_names is None or not are_words(class_names):',
+        new='if prior.modality != "image" or class_names is None:',
+        tests=tests_in(
+            "priors/components/test_named_classes.py", "test_names_that_the_head_does_not_know_are_refused"
+        ),
+    ),
+    Control(
         name="a-head-from-torch",
         trap="3: the head's start comes from a seed that no message names",
         file="transferbound/priors/head.py",

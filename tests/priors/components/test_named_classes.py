@@ -19,6 +19,7 @@ from transferbound.priors.reference import Reference
 
 NAMES = ("cat", "truck", "frog")
 PLACE = choices("image", own_reference=True).index(FeatureChoice((0.86, 1.0), 2, names=True))
+LAST = choices("image", own_reference=True).index(FeatureChoice(names=True))
 
 
 @pytest.fixture(scope="module")
@@ -120,10 +121,15 @@ def test_the_decoder_adds_the_map_to_what_the_head_says(imagenet_like: Path) -> 
         torch.testing.assert_close(module(**batch), added)  # the head is still zero
         module.head.weight += 1.0
         torch.testing.assert_close(module(**batch), added + components.sum(1, keepdim=True).expand(-1, 3))
+        for row in range(4):
+            alone, _ = module.answer_and_components({"pixel_values": batch["pixel_values"][row : row + 1]})
+            torch.testing.assert_close(alone, added[row : row + 1], atol=1e-4, rtol=1e-4)
     assert {name for name, _ in module.named_parameters()} & {"start"} == set()
 
 
-@pytest.mark.parametrize("names", [("0", "1", "2"), ("qwrt", "zxcv", "plok"), None, ("cat", "zxcv", "plok")])
+@pytest.mark.parametrize(
+    "names", [("0", "1", "2"), ("qwrt", "zxcv", "plok"), None, ("cat", "zxcv", "plok"), ("cat", "frog", "0")]
+)
 def test_names_that_the_head_does_not_know_are_refused(
     imagenet_like: Path, names: tuple[str, ...] | None
 ) -> None:
@@ -139,21 +145,22 @@ def test_a_checkpoint_of_other_classes_has_no_such_start(tiny_timm: Path) -> Non
     assert own_classes_of(Prior.from_pretrained(str(tiny_timm)), NAMES) is None
 
 
-def test_certified_verified_and_used(
-    tmp_path: Path, imagenet_like: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("place", "to"), [(PLACE, "onnx"), (LAST, "timm")])
+def test_certified_verified_used_and_exported(
+    tmp_path: Path, imagenet_like: Path, monkeypatch: pytest.MonkeyPatch, place: int, to: str
 ) -> None:
     import datasets
 
     places = Automatic._places
     monkeypatch.setattr(
-        Automatic, "_places", lambda self, table: [p for p in places(self, table) if p == PLACE]
+        Automatic, "_places", lambda self, table: [p for p in places(self, table) if p == place]
     )
     rows = pictures(400)
     save_rows(tmp_path / "pictures", rows, label=datasets.ClassLabel(names=list(NAMES)))
     data = LabelledData.load(str(tmp_path / "pictures"))
     settings = CertifySettings(input_size=32, set_aside=60, finetune=FinetuneSettings(budget_minutes=0.3))
     content = certify(str(imagenet_like), data, tmp_path / "out", settings, progress=False).content
-    assert content["decoder"]["features"] == PLACE
+    assert content["decoder"]["features"] == place
     assert content["decoder"]["head_start"] == "class names"
     assert any("The head starts from the names of the classes" in line for line in content["assumptions"])
     assert verify(tmp_path / "out").holds
@@ -166,6 +173,10 @@ def test_certified_verified_and_used(
         )
     )
     assert wrong < 15
+    Predictor.from_pretrained(tmp_path / "out").export(
+        tmp_path / "model", to=to
+    )  # compares the answers itself
+    assert any((tmp_path / "model").glob("model.*"))
     renamed = datasets.ClassLabel(names=["truck", "cat", "frog"])
     save_rows(tmp_path / "renamed", rows, label=renamed)
     assert not verify(tmp_path / "out", dataset=str(tmp_path / "renamed")).holds
