@@ -93,12 +93,7 @@ def _set_aside(data: DatasetContent, decoder: DecoderContent) -> list[str]:
     """What the rows are that are not counted, what they were for, and who chose how many."""
     if "set_aside" not in data:
         own = "split" in decoder.get("reference", {})
-        if (
-            data["modality"] == "text"
-            or "reference" not in decoder
-            or own
-            or not customary_units(data["units"])
-        ):
+        if "reference" not in decoder or own or not customary_units(data["units"]):
             return []
         return [
             f"No row was set aside for the components, where the package would set a tenth aside. {_BY_WORD}"
@@ -113,11 +108,7 @@ def _set_aside(data: DatasetContent, decoder: DecoderContent) -> list[str]:
     return [
         f"{rows:,} more rows{of_groups} of the split were set aside, by their places in it and without sight of what "
         f"they hold, and are not counted: {use}; no label of theirs was read. "
-        + (
-            _BY_RULE
-            if units == customary_units(data["units"] + units) and data["modality"] == "image"
-            else _BY_WORD
-        )
+        + (_BY_RULE if units == customary_units(data["units"] + units) else _BY_WORD)
     ]
 
 

@@ -175,15 +175,18 @@ class Automatic:
         """Those that differ, what the checkpoint's own head reads last: it is seldom best."""
         prior, data = self.inputs.prior, self.inputs.data
         family = choices(prior.modality, self.inputs.reference is not None)
-        different: dict[tuple[int, bool, bool], int] = {}
+        different: dict[tuple[int, bool, bool, bool], int] = {}
         if data.modality == "image":
             named = own_classes_of(prior, data.class_names) is not None
         else:
             named = not data.is_pairs and are_words(data.class_names)
         for place, columns in sorted(table.columns.items()):
-            adds_own = family[place].own_head and bool(table.own.shape[1])
-            if named or not family[place].names:
-                different.setdefault((columns.start, adds_own, family[place].names), place)
+            choice = family[place]
+            adds_own = choice.own_head and bool(table.own.shape[1])
+            says = named or not choice.names
+            # What is fitted to the package's sentences tells less of the data than the names alone.
+            if says and not (choice.fitted and self.inputs.reference is None):
+                different.setdefault((columns.start, adds_own, choice.names, choice.fitted), place)
         return sorted(different.values(), key=lambda place: (not family[place].depths, place))
 
     def _second_look(self, heads: FamilyHeads, ranked: list[Attempt]) -> list[Attempt]:

@@ -18,7 +18,7 @@ from transferbound.finetune.heads import PILOT, Effort, HeadProblem, Search, sha
 from transferbound.message import Header, message_bits, step_size
 from transferbound.message.short_codes import COMPONENTS, SPARSE_LEVELS, SPARSE_STEPS, sparse_dim
 from transferbound.priors.components import FeatureChoice, choices
-from transferbound.priors.components.basis import picture_start
+from transferbound.priors.components.basis import fitted_start
 from transferbound.priors.components.names import name_weights
 from transferbound.risks.zero_one import ZeroOne
 from transferbound.subspace.kinds.sparse import sparse_scale
@@ -167,7 +167,7 @@ class FamilyHeads:
         if not choice.names or not features.shape[1]:
             return None
         if place in self.table.basis.seen:
-            return self._picture_start(place)
+            return self._fitted_start(place)
         key = (place, features.shape[1])
         if key not in self.names:
             inputs, basis, size = self.inputs, self.table.basis, self.base.input_size
@@ -177,13 +177,11 @@ class FamilyHeads:
             )
         return features @ self.names[key].T
 
-    def _picture_start(self, place: int) -> torch.Tensor:
+    def _fitted_start(self, place: int) -> torch.Tensor:
         """[n, C], whatever the number of components."""
         key = (place, 0)
         if key not in self.names:
-            start = picture_start(
-                self.inputs.prior, self.table.basis.seen[place], self.inputs.data.class_names
-            )
+            start = fitted_start(self.inputs.prior, self.table.basis, place, self.inputs.data.class_names)
             self.names[key] = self.table.components(place, start.shape[1]) @ start.T
         return self.names[key]
 

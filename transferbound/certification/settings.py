@@ -162,7 +162,7 @@ def default_input_size(prior: Prior, data: LabelledData) -> int:
 
 
 def default_set_aside(settings: CertifySettings, data: LabelledData, reference: object | None) -> int:
-    """How many units of ``data`` are set aside: what ``settings`` say, or else a function of modality and n.
+    """How many units of ``data`` are set aside: what ``settings`` say, or else a function of n.
 
     Raises:
         ArgumentError: some are to be set aside, and nothing makes use of them.
@@ -176,7 +176,7 @@ def default_set_aside(settings: CertifySettings, data: LabelledData, reference: 
         return settings.set_aside
     if not settings.is_automatic or reference is not None or data.aside is not None:
         return 0
-    return customary_units(data.n_units) if data.modality == "image" else 0
+    return customary_units(data.n_units)
 
 
 def header_of(settings: CertifySettings, prior: Prior, data: LabelledData) -> Header:

@@ -12,9 +12,10 @@ from transferbound import CertifySettings, FinetuneSettings, LabelledData, Predi
 from transferbound.certification.automatic import Automatic
 from transferbound.errors import PriorError
 from transferbound.priors.components import FAMILY, FeatureChoice, choices
-from transferbound.priors.components.basis import basis_of, component_classifier, picture_start
+from transferbound.priors.components.basis import basis_of, component_classifier, fitted_start
 from transferbound.priors.components.imagenet import stands_for
-from transferbound.priors.components.named_classes import START_COMPONENTS, named_start, own_classes_of
+from transferbound.priors.components.named_classes import own_classes_of
+from transferbound.priors.components.self_training import START_COMPONENTS, self_trained
 from transferbound.priors.reference import Reference
 
 NAMES = ("cat", "truck", "frog")
@@ -50,6 +51,13 @@ def reference() -> Reference:
     return Reference("own", "image", "", "", lambda: rows)
 
 
+def said(own: torch.Tensor, *classes: tuple[int, ...]) -> torch.Tensor:
+    """What its own classes tell of each class."""
+    return torch.stack(
+        [own[:, list(some)].mean(1) if some else own.new_zeros(len(own)) for some in classes], 1
+    )
+
+
 def groups(n: int = 600) -> tuple[torch.Tensor, torch.Tensor, np.ndarray]:
     """What a checkpoint of six classes says of three groups, weakly, and components that tell them apart."""
     random = np.random.default_rng(1)
@@ -64,28 +72,28 @@ def groups(n: int = 600) -> tuple[torch.Tensor, torch.Tensor, np.ndarray]:
 
 def test_the_map_agrees_with_the_network_and_is_better_than_what_it_began_with() -> None:
     own, components, truth = groups()
-    start = named_start(own, components, [(0, 1), (2, 3), (4, 5)])
+    start = self_trained(said(own, (0, 1), (2, 3), (4, 5)), components)
     assert start.shape == (3, 8)
     assert start.dtype == torch.float32
     answers = components @ start.double().T
     torch.testing.assert_close(answers.std(0, unbiased=False), torch.ones(3, dtype=torch.float64))
-    said = torch.stack([own[:, :2].mean(1), own[:, 2:4].mean(1), own[:, 4:].mean(1)], 1)
-    before, after = ((scores.argmax(1).numpy() != truth).mean() for scores in (said, answers))
+    first = said(own, (0, 1), (2, 3), (4, 5))
+    before, after = ((scores.argmax(1).numpy() != truth).mean() for scores in (first, answers))
     assert after < 0.6 * before
 
 
 def test_a_class_that_no_name_tells_of_gets_the_rows_that_no_other_claims() -> None:
     own, components, truth = groups()
-    start = named_start(own, components, [(0, 1), (2, 3), ()])
+    start = self_trained(said(own, (0, 1), (2, 3), ()), components)
     assert ((components @ start.double().T).argmax(1).numpy() != truth).mean() < 0.2
 
 
 def test_the_order_of_classes_turns_the_map_and_a_small_change_stays_small() -> None:
     own, components, _ = groups()
-    start = named_start(own, components, [(0, 1), (2, 3), (4, 5)])
-    turned = named_start(own, components, [(4, 5), (0, 1), (2, 3)])
+    start = self_trained(said(own, (0, 1), (2, 3), (4, 5)), components)
+    turned = self_trained(said(own, (4, 5), (0, 1), (2, 3)), components)
     torch.testing.assert_close(turned, start[[2, 0, 1]])
-    near = named_start(own * (1 + 1e-6), components * (1 - 1e-6), [(0, 1), (2, 3), (4, 5)])
+    near = self_trained(said(own * (1 + 1e-6), (0, 1), (2, 3), (4, 5)), components * (1 - 1e-6))
     assert float((near - start).abs().max()) < 1e-4
 
 
@@ -110,9 +118,9 @@ def test_the_decoder_adds_the_map_to_what_the_head_says(imagenet_like: Path) -> 
     module = component_classifier(
         prior, 3, features=PLACE, components=8, reference=reference(), input_size=32, class_names=NAMES
     )
-    seen = basis_of(prior, reference(), 32, [PLACE]).seen[PLACE]
-    start = picture_start(prior, seen, NAMES)
-    assert start.shape == (3, min(START_COMPONENTS, seen.components.shape[1]))
+    basis = basis_of(prior, reference(), 32, [PLACE])
+    start = fitted_start(prior, basis, PLACE, NAMES)
+    assert start.shape == (3, min(START_COMPONENTS, basis.seen[PLACE].components.shape[1]))
     batch = {"pixel_values": torch.rand(4, 3, 32, 32)}
     with torch.no_grad():
         added, components = module.answer_and_components(batch)

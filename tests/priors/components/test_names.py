@@ -11,9 +11,10 @@ from transferbound import CertifySettings, FinetuneSettings, LabelledData, Prior
 from transferbound.certification.automatic import Automatic
 from transferbound.errors import PriorError
 from transferbound.priors.components import FAMILY, FeatureChoice
-from transferbound.priors.components.basis import basis_of, component_classifier
+from transferbound.priors.components.basis import basis_of, component_classifier, fitted_start
 from transferbound.priors.components.names import are_words, name_weights
 from transferbound.priors.components.principal import POWER
+from transferbound.priors.reference import Reference
 
 PLACE = FAMILY["text"].index(FeatureChoice(names=True))  # a network of one layer has this one
 NAMES = ("bad film", "good_film", "no-film")
@@ -92,3 +93,26 @@ def test_a_head_from_names_certifies_and_verifies(
     assert verify(tmp_path / "out").holds
     save_rows(tmp_path / "renamed", rows, label=datasets.ClassLabel(names=["cat", "the"]))
     assert not verify(tmp_path / "out", dataset=str(tmp_path / "renamed")).holds
+
+
+def test_a_start_that_is_fitted_to_the_reference_inputs(tmp_path: Path, tiny_bert: Path) -> None:
+    prior = Prior.from_pretrained(str(tiny_bert))
+    fitted = FAMILY["text"].index(FeatureChoice(names=True, fitted=True))
+    texts = text_rows(80)["text"]
+    reference = Reference("own", "text", "", "", lambda: texts)
+    module = component_classifier(
+        prior, 3, features=fitted, components=4, reference=reference, class_names=NAMES
+    )
+    basis = basis_of(prior, reference, 0, [fitted])
+    start = fitted_start(prior, basis, fitted, NAMES)
+    assert module.start is not None
+    torch.testing.assert_close(module.start, start)
+    answers = basis.seen[fitted].components @ start.double().T
+    torch.testing.assert_close(answers.std(0, unbiased=False), torch.ones(3, dtype=torch.float64))
+    turned = fitted_start(prior, basis, fitted, NAMES[::-1])
+    torch.testing.assert_close(turned, start.flip(0), atol=1e-4, rtol=1e-4)
+    for names in (("0", "1"), None):
+        with pytest.raises(PriorError, match="have no names that the prior"):
+            component_classifier(
+                prior, 2, features=fitted, components=4, reference=reference, class_names=names
+            )

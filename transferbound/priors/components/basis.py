@@ -16,20 +16,16 @@ from torch import nn
 from transferbound.errors import ArgumentError, PriorError
 from transferbound.priors.components.classifier import ComponentClassifier
 from transferbound.priors.components.family import FeatureChoice, choices
-from transferbound.priors.components.named_classes import (
-    START_COMPONENTS,
-    named_start,
-    own_answers,
-    own_classes_of,
-)
-from transferbound.priors.components.names import name_weights
+from transferbound.priors.components.named_classes import told_of_classes
+from transferbound.priors.components.names import likeness_to_names, name_weights
 from transferbound.priors.components.principal import POWER, Directions, principal_directions
 from transferbound.priors.components.read import Wanted, head_module, read_features
+from transferbound.priors.components.self_training import START_COMPONENTS, self_trained
 from transferbound.priors.components.taps import HEAD_INPUT, taps_of
 from transferbound.priors.prior import Prior
 from transferbound.priors.reference import Reference, default_reference
 
-__all__ = ["POWER", "Basis", "Seen", "basis_of", "component_classifier", "picture_start", "reference_of"]
+__all__ = ["POWER", "Basis", "Seen", "basis_of", "component_classifier", "fitted_start", "reference_of"]
 
 _MOST = 512
 
@@ -39,11 +35,12 @@ class Seen:
     """What the network holds of the reference inputs, in float64.
 
     Attributes:
-        head_inputs: [N, H], what enters the checkpoint's own head.
-        components: [N, K], the leading components of a place, as :meth:`Directions.layer` scales them.
+        features: what is asked about the classes: of pictures what enters the checkpoint's own head, [N, H], of texts
+            the features of the place, [N, F].
+        components: [N, K], the leading components of the place, as :meth:`Directions.layer` scales them.
     """
 
-    head_inputs: torch.Tensor
+    features: torch.Tensor
     components: torch.Tensor
 
 
@@ -53,7 +50,7 @@ class Basis:
 
     Attributes:
         input_size: as the message has it.
-        seen: what places that start from names of pictures need of the reference inputs.
+        seen: what places whose start is fitted need of the reference inputs.
         directions, taps, places: by the place on the list.
         head: the module of the network that holds the checkpoint's own head.
         fingerprint: of checkpoint, files, input size and reference inputs.
@@ -184,7 +181,7 @@ def component_classifier(
             raise PriorError(f"the network of the prior {prior.name} has no {choice} to look at")
         directions, taps = basis.directions[features], basis.taps[features]
         if features in basis.seen:
-            start = picture_start(prior, basis.seen[features], class_names)
+            start = fitted_start(prior, basis, features, class_names)
         elif choice.names:
             words = name_weights(prior, class_names, directions, taps, components, input_size)
         layer = _layer(prior, directions, max(components, 0 if start is None else start.shape[1]), features)
@@ -204,18 +201,23 @@ def component_classifier(
     return classifier.eval()
 
 
-def picture_start(prior: Prior, seen: Seen, class_names: Sequence[str] | None) -> torch.Tensor:
-    """Weights [C, K] on a place's leading components, from what the names of the classes stand for.
+def fitted_start(prior: Prior, basis: Basis, place: int, class_names: Sequence[str] | None) -> torch.Tensor:
+    """Weights [C, K] on a place's leading components, from what the names of the classes tell.
+
+    Args:
+        prior, basis: the checkpoint and its directions.
+        place: one that ``basis.seen`` has.
+        class_names: the declared classes in their order.
 
     Raises:
-        PriorError: they stand for none of the checkpoint's own classes.
+        PriorError: the names tell nothing that the checkpoint knows.
     """
-    own = own_classes_of(prior, class_names)
-    if own is None:
-        raise PriorError(
-            f"the classes {list(class_names or ())[:8]} have no names that the head of the prior {prior.name} knows"
-        )
-    return named_start(own_answers(prior, seen.head_inputs), seen.components, own)
+    seen = basis.seen[place]
+    if prior.modality == "image":
+        said = told_of_classes(prior, class_names, seen.features)
+    else:
+        said = likeness_to_names(prior, class_names, seen.features, basis.taps[place], basis.input_size)
+    return self_trained(said, seen.components)
 
 
 def _layer(prior: Prior, directions: Directions, count: int, features: int) -> nn.Linear:
@@ -243,16 +245,18 @@ def _computed(
         except PriorError:
             continue
     wanted = {(own, family[place].places) for place, own in taps.items()}
-    named = [place for place in taps if family[place].names and prior.modality == "image"]
+    pictures = prior.modality == "image"
+    fitted = [place for place in taps if family[place].fitted or (pictures and family[place].names)]
     head: Wanted = ((HEAD_INPUT,), 1)
-    features = read_features(prior, reference.each(), wanted | ({head} if named else set()), input_size)
+    also = {head} if fitted and pictures else set()
+    features = read_features(prior, reference.each(), wanted | also, input_size)
     directions = {alike: principal_directions(features[alike], _MOST) for alike in wanted}
     found: dict[int, _Place] = {}
     for place, own in taps.items():
         alike = own, family[place].places
         seen = None
-        if place in named:
-            seen = Seen(features[head], _leading(features[alike], directions[alike]))
+        if place in fitted:
+            seen = Seen(features[head if pictures else alike], _leading(features[alike], directions[alike]))
         found[place] = directions[alike], own, seen
     return found
 

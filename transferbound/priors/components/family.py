@@ -25,6 +25,8 @@ class FeatureChoice:
         names: what the message says is added to how alike a text is to the names of the classes
             (transferbound.priors.components.names), or to what the checkpoint's own classes of these names tell of a
             picture (transferbound.priors.components.named_classes).
+        fitted: how alike a text is to the names is first brought to agree with the reference inputs
+            (transferbound.priors.components.self_training), as what is told of pictures always is.
     """
 
     depths: tuple[float, ...] = ()
@@ -32,11 +34,13 @@ class FeatureChoice:
     reference: str = "mixture"
     own_head: bool = False
     names: bool = False
+    fitted: bool = False
 
     def __str__(self) -> str:
         where = "the input of the head" if not self.depths else f"depth {' and '.join(map(str, self.depths))}"
         where += f", {self.places} x {self.places} places" if self.places > 1 else ""
-        return where + (", from the names of the classes" if self.names else "")
+        where += ", from the names of the classes" if self.names else ""
+        return where + (", fitted to the reference inputs" if self.fitted else "")
 
 
 FAMILY: dict[str, tuple[FeatureChoice, ...]] = {
@@ -52,6 +56,9 @@ FAMILY: dict[str, tuple[FeatureChoice, ...]] = {
         FeatureChoice((0.67, 1.0), names=True),
         FeatureChoice((0.33, 0.67, 1.0), names=True),
         FeatureChoice(names=True),
+        FeatureChoice((0.67, 1.0), names=True, fitted=True),
+        FeatureChoice((0.33, 0.67, 1.0), names=True, fitted=True),
+        FeatureChoice(names=True, fitted=True),
     ),
     "image": (
         FeatureChoice(own_head=True),

@@ -9,13 +9,14 @@ import re
 from collections.abc import Sequence
 
 import torch
+from torch import nn
 
 from transferbound.errors import PriorError
 from transferbound.priors.components.principal import POWER, Directions
 from transferbound.priors.components.read import read_features
 from transferbound.priors.prior import Prior
 
-__all__ = ["TEMPLATE", "are_words", "name_weights"]
+__all__ = ["TEMPLATE", "are_words", "likeness_to_names", "name_weights"]
 
 # SST-2 with MiniLM, 2,000 rows, 64 components of depths 0.67 and 1: a bound of 28.9 % without names, 29.1 with the bare
 # name, 28.5 with "This text is about {}.", 28.0 with this one; 500 rows and 32 components: 40.5, 39.5, 39.0, 38.2.
@@ -66,18 +67,50 @@ def name_weights(
     Raises:
         PriorError: the names are no words, or the prior reads no texts.
     """
+    held = _held_of_names(prior, class_names, taps, input_size)
+    weight, bias = directions.layer(count, POWER)
+    rows = held @ weight.double().T + bias.double()
+    rows = rows - rows.mean(0)
+    scale = (rows.square() @ directions.scaled(count, POWER).square()).mean().sqrt()
+    return (rows / scale.clamp_min(torch.finfo(torch.float64).tiny)).float()
+
+
+def likeness_to_names(
+    prior: Prior,
+    class_names: Sequence[str] | None,
+    features: torch.Tensor,
+    taps: Sequence[str],
+    input_size: int = 0,
+) -> torch.Tensor:
+    """float64 [N, C]: cosines between what the network holds of the reference inputs and of the classes' names.
+
+    Args:
+        prior, class_names, taps, input_size: as for :func:`name_weights`.
+        features: [N, F], of the reference inputs; their mean is taken from both sides.
+
+    Raises:
+        PriorError: as there.
+    """
+    held = _held_of_names(prior, class_names, taps, input_size)
+    features = features.double()
+    mean = features.mean(0)
+    names = held - mean
+    names = nn.functional.normalize(names - names.mean(0), dim=1)
+    likeness: torch.Tensor = nn.functional.normalize(features - mean, dim=1) @ names.T
+    return likeness
+
+
+def _held_of_names(
+    prior: Prior, class_names: Sequence[str] | None, taps: Sequence[str], input_size: int
+) -> torch.Tensor:
+    """float64 [C, F]: what the network holds of the names, each in :data:`TEMPLATE`."""
     if prior.modality != "text" or class_names is None or not are_words(class_names):
         raise PriorError(
             f"the classes {list(class_names or ())[:8]} have no names that the prior {prior.name} could read"
         )
     wanted = (tuple(taps), 1)
     texts = [TEMPLATE.format(_said(name)) for name in class_names]
-    held = read_features(prior, texts, {wanted}, input_size)[wanted]
-    weight, bias = directions.layer(count, POWER)
-    rows = held @ weight.double().T + bias.double()
-    rows = rows - rows.mean(0)
-    scale = (rows.square() @ directions.scaled(count, POWER).square()).mean().sqrt()
-    return (rows / scale.clamp_min(torch.finfo(torch.float64).tiny)).float()
+    return read_features(prior, texts, {wanted}, input_size)[wanted]
 
 
 def _said(name: str) -> str:
