@@ -16,7 +16,7 @@ from transferbound.message.variants import Axes
 _TRAININGS = (
     *("none", "stars", "stars and news", "plots", "stars and plots", "news", "film or not"),
     *("liked", "liked, in shades", "words", "liked and words", "liked in shades and words"),
-    *(f"another {number}" for number in range(4)),
+    *(f"another {number}" for number in range(2)),
 )
 _PHRASES = tuple(thousand * 1000 for thousand in (40, 80, 120, 160, 240, 300, 400))
 _DRAWN = ("reviews evenly", "sentences evenly", "the stronger the words")
@@ -32,9 +32,9 @@ _SST2_PRIORS = (
         if point[4:] != (_ALL_BUT_EMBEDDINGS, 0)  # where nothing would be trained
     ),
 )
-SST2: Axes = {"prior": _SST2_PRIORS, "package": range(41)}
+SST2: Axes = {"prior": _SST2_PRIORS, "package": range(36)}
 """The prior, and what the package came to with rows of SST-2 in view: about 20 sets of texts, eleven lists of features,
-and ten ways to set rows aside and to start from names (see ``TRIED_ON``)."""
+and five ways to set rows aside and to start from names (see ``TRIED_ON``)."""
 
 DRAWN_DIGITS = (
     *("fonts", "UCI optical digits", "UCI pen digits", "both of UCI", "all three", "all three, more decay"),
