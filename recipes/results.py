@@ -42,8 +42,8 @@ _SHORT = ("bound", "published", "train error", "test error", "bits", "minutes x 
 
 _INTRODUCTION = """Written by `python recipes/results.py` from `results.json`, to which every recipe adds its row.
 Each bound holds with 95 % confidence and was verified in a fresh process; its certificate and card lie in the folder
-of its name. n is the number of rows that are counted. Kind "sparse" on images sets up to 1,500 others aside: the
-components are those of their pictures, their labels are read by nobody, and the bound does not count them.
+of its name. n is the number of rows that are counted. Kind "sparse" sets up to 1,500 others aside: the components
+are those of their inputs, their labels are read by nobody, and the bound does not count them.
 "Published" is the 2022 paper (Lotfi et al., arXiv 2211.13609), data-independent prior. "Held-out tenth" is what
 counting errors on a tenth of the same data would certify if the error there were the training error: usually less,
 and it costs that tenth. Test errors are for the report; nothing was chosen by them. Where the minutes are missing

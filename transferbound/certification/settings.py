@@ -99,8 +99,8 @@ class CertifySettings:
         default=None,
         metadata={
             "help": "Units (rows, or groups) whose inputs, without labels, serve as reference inputs; the bound does "
-            "not count them. Default: where the kind is found by trying and no reference is named, a tenth of all "
-            "pictures, 1,500 at most, and no texts."
+            "not count them. Default: where the kind is found by trying and no reference is named, a tenth of 500 "
+            "or more, 1,500 at most."
         },
     )
     confidence: float = field(default=0.95, metadata={"help": "1 - delta, fixed before training."})
