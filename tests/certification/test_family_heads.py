@@ -29,7 +29,7 @@ def heads() -> FamilyHeads:
     )
     risk = ZeroOne(labels.numpy(), ["no", "yes"])
     return FamilyHeads(
-        cast(Any, SimpleNamespace(prior=SimpleNamespace(modality="image"))),
+        cast(Any, SimpleNamespace(prior=SimpleNamespace(modality="image"), reference=None)),
         Header("sparse", dim=sparse_dim(2, 0), levels=15, classes=2),
         cast(Any, table),
         risk,

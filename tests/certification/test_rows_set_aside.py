@@ -10,6 +10,7 @@ from conftest import save_rows, text_rows
 from spine_fixtures import bright_rows, here_cli, run_cli, world
 
 from transferbound import CertifySettings, FinetuneSettings, LabelledData, Predictor, SubspaceConfig, verify
+from transferbound.bounds import occam_binomial
 from transferbound.certification.settings import default_set_aside
 from transferbound.data.reference import SET_ASIDE
 from transferbound.data.set_aside import units_set_aside
@@ -140,3 +141,21 @@ def test_a_number_that_is_not_the_rules_stands_on_the_writers_word(tmp_path: Pat
     assert word in said["other"]
     assert "No row was set aside" in said["none"]
     assert word in said["none"]
+
+
+def test_a_constant_answer_is_counted_on_all_rows(tmp_path: Path) -> None:
+    """It needs no reference inputs, so nothing is lost by setting some aside before it is known what is best."""
+    rows = bright_rows(600)
+    rows["label"] = [
+        int(one) for one in np.random.default_rng(0).permutation(600) < 120
+    ]  # nothing to be learned
+    save_rows(tmp_path / "bright", rows)
+    assert bound(tmp_path) == 0
+    content = json.loads((tmp_path / "out" / "certificate.json").read_text())
+    assert content["decoder"]["kind"] == "constant"
+    assert (content["n"], content["errors"]) == (600, 120)
+    assert "set_aside" not in content["dataset"]
+    assert content["risk_bound"] == pytest.approx(
+        occam_binomial(120, 600, content["message"]["ideal_bits"], 0.05)
+    )
+    assert verify(tmp_path / "out").holds

@@ -17,6 +17,7 @@ from tqdm import tqdm
 
 from transferbound.bounds.confidence import failure_probability
 from transferbound.certification.attempt import Attempt, rank
+from transferbound.certification.constant import constant_answer, weights_of
 from transferbound.certification.family_heads import LEVELS, FamilyHeads, Member
 from transferbound.certification.input_size import affordable_input_size
 from transferbound.certification.inputs import Inputs
@@ -26,7 +27,7 @@ from transferbound.data.encoded import EncodedData
 from transferbound.features import features_key
 from transferbound.features.components import ComponentTable, component_table
 from transferbound.finetune.heads import FULL
-from transferbound.message import Header, message_bits
+from transferbound.message import Header
 from transferbound.message.short_codes import COMPONENTS, SPARSE_STEPS, sparse_dim
 from transferbound.priors.components import choices
 from transferbound.priors.components.basis import basis_of
@@ -110,9 +111,9 @@ class Automatic:
         self.delta = failure_probability(self.settings.confidence)
         self.labels = torch.from_numpy(np.asarray(self.inputs.data.labels, dtype=np.int64))
         self.rows = np.arange(self.encoded.n)
-        self.weights = self._weights()
+        self.weights = weights_of(self.risk, self.encoded.n)
         with tqdm(desc="trying heads", unit="head", disable=not self.progress, leave=False) as self.bar:
-            self._constant()
+            self._kept(constant_answer(self.inputs.data, self.base, self.delta))
             self.deadline -= self._counting()
             heads = self._heads(self._table())
             self.begun = time.monotonic()
@@ -120,28 +121,17 @@ class Automatic:
             self._finals(heads, self._second_look(heads, self._pilots(heads)))
             self._neighbours(heads)
             self._shaken(heads)
-        return min((attempt for attempt in self.tried if attempt.whole), key=rank)
+        best = min((attempt for attempt in self.tried if attempt.whole), key=rank)
+        return best if best.bound < self._constant_on_all_rows() else self.tried[0]
+
+    def _constant_on_all_rows(self) -> float:
+        """About what the constant answer certifies where it is counted on all rows: no label of the others is read."""
+        data, constant = self.inputs.data, self.tried[0]
+        if data.whole is None:
+            return constant.bound
+        return ZeroOne.of(data.whole).expected_bound(constant.mean, constant.bits, self.delta)
 
     # Members of the family -------------------------------------------------------------------------
-
-    def _constant(self) -> None:
-        """The best of the constant answers."""
-        classes = self.base.classes
-        means = [float(self.weights[self.labels != answer].sum()) for answer in range(classes)]
-        answer = int(np.argmin(means))
-        header = Header(
-            "constant",
-            dim=1,
-            candidate=self.base.candidate,
-            candidates=self.base.candidates,
-            answer=answer,
-            classes=classes,
-        )
-        integers = np.zeros(1, dtype=np.int64)
-        bits = message_bits(header, integers)
-        wrong = (self.labels != answer).double().numpy()
-        bound = self.risk.form.bound(self.risk.units.losses(wrong), bits, self.delta)
-        self._kept(Attempt(header, integers, means[answer], bits, bound))
 
     def _own_head(self, heads: FamilyHeads) -> None:
         """The checkpoint's own head as it stands, or moved by its biases."""
@@ -287,11 +277,6 @@ class Automatic:
             module(**self.encoded.batch(rows, self.device))
         each = (time.monotonic() - started) / len(timed)
         return _MARGIN * each * len(batches) * self.to_count / self.encoded.n
-
-    def _weights(self) -> torch.Tensor:
-        """float64 [rows], of sum one: the share of each row in the mean over units."""
-        ones = self.risk.units.weigh(torch.ones(len(self.rows)), self.rows).double()
-        return ones / ones.sum()
 
     def _pilot_rows(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64] | None]:
         """Rows to train a pilot on, and rows to judge it on: all and None where all are few."""

@@ -165,8 +165,8 @@ def certify_inputs(
 
 def _certified(run: Run, target: Path | None) -> Certificate:
     """Trains, states what the message proves, and writes it down."""
-    inputs, settings = run.inputs, run.settings
-    trained = train(run, target)
+    settings, trained = run.settings, train(run, target)
+    inputs = trained.inputs
     statement = make_statement(
         inputs.prior,
         inputs.data,

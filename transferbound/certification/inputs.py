@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 from transferbound.data.labelled import LabelledData
@@ -26,6 +28,7 @@ class Inputs:
         test: examples for reporting only, or None.
         reference: inputs, not the training data, of which components are taken; None: the default ones.
         independence: the record of :func:`transferbound.independence.check.check_independence`.
+        check: makes that record of other rows of the same data set.
     """
 
     prior: Prior
@@ -33,6 +36,14 @@ class Inputs:
     test: LabelledData | None
     independence: IndependenceRecord = field(repr=False)
     reference: SearchedReference | None = None
+    check: Callable[[LabelledData], IndependenceRecord] | None = field(default=None, repr=False)
+
+    def on_all_rows(self) -> Inputs:
+        """The same with the rows that were set aside among the training examples, and no reference inputs."""
+        whole = self.data.whole
+        if whole is None or self.check is None:
+            return self
+        return replace(self, data=whole, independence=self.check(whole), reference=None)
 
     @classmethod
     def resolve(
@@ -65,9 +76,14 @@ class Inputs:
         check_modality(prior, data)
         if test is not None:
             _check_test(test, data, part)
-        independence = check_independence(
-            prior, data, pretraining, override=allow_dependence, prior_split=part
+        check = partial(
+            check_independence,
+            prior,
+            pretraining_data=pretraining,
+            override=allow_dependence,
+            prior_split=part,
         )
+        independence = check(data)
         searched = set_aside_reference(data)
         if reference is not None and searched is not None:
             raise ArgumentError(
@@ -76,7 +92,7 @@ class Inputs:
             )
         if reference is not None:
             searched = searched_reference(reference, data, split=reference_split, override=allow_dependence)
-        return cls(prior, data, test, independence, searched)
+        return cls(prior, data, test, independence, searched, check)
 
 
 def check_modality(prior: Prior, data: LabelledData) -> None:

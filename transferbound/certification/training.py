@@ -11,6 +11,7 @@ from accelerate import Accelerator
 
 from transferbound.bounds.confidence import failure_probability
 from transferbound.certification.automatic import Automatic, automatic_base
+from transferbound.certification.constant import constant_answer
 from transferbound.certification.inputs import Inputs
 from transferbound.certification.settings import AUTOMATIC, CertifySettings, header_of
 from transferbound.data.batches import LARGE_BATCH
@@ -58,8 +59,12 @@ class Run:
 
 @dataclass(frozen=True)
 class Trained:
-    """What training leaves: the message, the data as it was encoded, the settings, the state on disk."""
+    """What training leaves: the message, the data as it was encoded, the settings, the state on disk.
 
+    ``inputs`` are those that the message is counted on: all rows for a constant answer, which needs no others.
+    """
+
+    inputs: Inputs
     message: bytes
     encoded: EncodedData
     settings: dict[str, Any]
@@ -80,7 +85,7 @@ def train(run: Run, target: Path | None) -> Trained:
     contexts = model.projection.contexts()
     header = cheapest(replace(run.header, step=finetuner.exponent), integers, contexts)
     message = encode_message(header, integers, contexts)
-    return Trained(message, encoded, _training(run.settings, finetuner), state)
+    return Trained(run.inputs, message, encoded, _training(run.settings, finetuner), state)
 
 
 def _found(run: Run) -> Trained:
@@ -99,9 +104,15 @@ def _found(run: Run) -> Trained:
         run.to_count,
     )
     best = trial.run()
+    inputs = run.inputs
+    if best.header.kind == "constant" and inputs.data.whole is not None:
+        # By its kind, and so whatever the rows are, a constant answer is counted on all of them.
+        inputs = inputs.on_all_rows()
+        best = constant_answer(inputs.data, base, failure_probability(run.settings.confidence))
+        encoded = encode(inputs.prior.preprocessing(base.input_size), inputs.data, progress=run.progress)
     message = encode_message(best.header, best.integers, best.contexts)
     record = {"kind": AUTOMATIC, "tried": [attempt.to_dict() for attempt in trial.tried]}
-    return Trained(from_first(message, run.accelerator), encoded, record, None)
+    return Trained(inputs, from_first(message, run.accelerator), encoded, record, None)
 
 
 def _try_alone(run: Run, encoded: EncodedData, input_size: int | None = None) -> None:

@@ -35,6 +35,7 @@ class LabelledData(Sample):
         classes_from: where they are from, see :class:`transferbound.data._labels.Labels`.
         aside: rows of the same split that are none of these, see :meth:`setting_aside`; None: there are none.
         units_aside: how many units they are.
+        whole: the same split with these rows; None where none are set aside.
         label_map: from the labels as they stand in the data to class names; None where they stand as they are.
         data_files: the files that were named; None: those that the data set is of.
         shuffle_seed: gave the order of each split's rows; None: they stand as they are.
@@ -46,6 +47,7 @@ class LabelledData(Sample):
     classes_from: str
     aside: Examples | None = field(default=None, repr=False)
     units_aside: int = 0
+    whole: LabelledData | None = field(default=None, repr=False)
     label_map: dict[str, str] | None = None
     data_files: tuple[str, ...] | None = None
     shuffle_seed: int | None = None
@@ -190,7 +192,7 @@ class LabelledData(Sample):
             **{one.name: getattr(self, one.name) for one in fields(Examples) if one.name != "_table"},
             _table=self._table.select(np.flatnonzero(rows)),
         )
-        return replace(self._keeping(~rows), aside=aside, units_aside=units)
+        return replace(self._keeping(~rows), aside=aside, units_aside=units, whole=self)
 
     @property
     def num_classes(self) -> int:
