@@ -13,7 +13,7 @@ RECIPE = Recipe(
     dataset="uoft-cs/cifar10",
     prior="timm/tf_efficientnet_lite2.in1k",
     published=35.1,
-    settings=CertifySettings(input_size=160, finetune=FinetuneSettings(budget_minutes=27), **TRIED_ON),
+    settings=CertifySettings(input_size=160, finetune=FinetuneSettings(budget_minutes=40), **TRIED_ON),
     note="EfficientNet-Lite2 at 160 x 160 pixels, of a lossy JPEG copy of CIFAR-10. The head starts from what those "
     "classes of ImageNet that the ten names stand for tell of 1,500 pictures without labels. The published figure is "
     "of EfficientNet-B0.",

@@ -17,6 +17,7 @@ from transferbound.priors.components.principal import POWER
 from transferbound.priors.reference import Reference
 
 PLACE = FAMILY["text"].index(FeatureChoice(names=True))  # a network of one layer has this one
+FITTED = FAMILY["text"].index(FeatureChoice(names=True, fitted=True))
 NAMES = ("bad film", "good_film", "no-film")
 
 
@@ -63,14 +64,15 @@ def test_names_that_say_nothing_are_refused(tiny_bert: Path) -> None:
             component_classifier(prior, 2, features=PLACE, components=8, class_names=names)
 
 
+@pytest.mark.parametrize("place", [PLACE, FITTED])
 def test_a_head_from_names_certifies_and_verifies(
-    tmp_path: Path, tiny_bert: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, tiny_bert: Path, monkeypatch: pytest.MonkeyPatch, place: int
 ) -> None:
     import datasets
 
     places = Automatic._places
     monkeypatch.setattr(
-        Automatic, "_places", lambda self, table: [p for p in places(self, table) if p == PLACE]
+        Automatic, "_places", lambda self, table: [p for p in places(self, table) if p == place]
     )
     rows = text_rows(400)
     random = np.random.default_rng(0)
@@ -80,16 +82,17 @@ def test_a_head_from_names_certifies_and_verifies(
     label = datasets.ClassLabel(names=["the", "cat"])
     save_rows(tmp_path / "texts", rows, label=label)
     data = LabelledData.load(str(tmp_path / "texts"))
-    settings = CertifySettings(finetune=FinetuneSettings(budget_minutes=0.3))
+    aside = 100 if place == FITTED else 0
+    settings = CertifySettings(set_aside=aside, finetune=FinetuneSettings(budget_minutes=0.3))
     content = certify(str(tiny_bert), data, tmp_path / "out", settings, progress=False).content
     assert content["decoder"]["kind"] == "sparse"
-    assert content["decoder"]["features"] == PLACE
+    assert content["decoder"]["features"] == place
     assert content["decoder"]["head_start"] == "class names"
     assert any(
         "The head starts from the names of the classes. By the word" in line
         for line in content["assumptions"]
     )
-    assert content["decoder"]["features_of"].endswith("from the names of the classes")
+    assert "from the names of the classes" in content["decoder"]["features_of"]
     assert verify(tmp_path / "out").holds
     save_rows(tmp_path / "renamed", rows, label=datasets.ClassLabel(names=["cat", "the"]))
     assert not verify(tmp_path / "out", dataset=str(tmp_path / "renamed")).holds
@@ -97,22 +100,21 @@ def test_a_head_from_names_certifies_and_verifies(
 
 def test_a_start_that_is_fitted_to_the_reference_inputs(tmp_path: Path, tiny_bert: Path) -> None:
     prior = Prior.from_pretrained(str(tiny_bert))
-    fitted = FAMILY["text"].index(FeatureChoice(names=True, fitted=True))
     texts = text_rows(80)["text"]
     reference = Reference("own", "text", "", "", lambda: texts)
     module = component_classifier(
-        prior, 3, features=fitted, components=4, reference=reference, class_names=NAMES
+        prior, 3, features=FITTED, components=4, reference=reference, class_names=NAMES
     )
-    basis = basis_of(prior, reference, 0, [fitted])
-    start = fitted_start(prior, basis, fitted, NAMES)
+    basis = basis_of(prior, reference, 0, [FITTED])
+    start = fitted_start(prior, basis, FITTED, NAMES)
     assert module.start is not None
     torch.testing.assert_close(module.start, start)
-    answers = basis.seen[fitted].components @ start.double().T
+    answers = basis.seen[FITTED].components @ start.double().T
     torch.testing.assert_close(answers.std(0, unbiased=False), torch.ones(3, dtype=torch.float64))
-    turned = fitted_start(prior, basis, fitted, NAMES[::-1])
+    turned = fitted_start(prior, basis, FITTED, NAMES[::-1])
     torch.testing.assert_close(turned, start.flip(0), atol=1e-4, rtol=1e-4)
     for names in (("0", "1"), None):
         with pytest.raises(PriorError, match="have no names that the prior"):
             component_classifier(
-                prior, 2, features=fitted, components=4, reference=reference, class_names=names
+                prior, 2, features=FITTED, components=4, reference=reference, class_names=names
             )
