@@ -47,6 +47,7 @@ _FINALS_SHARE, _NEIGHBOURS_SHARE = 0.6, 0.6  # of the time that is left
 _CENTRES = 3  # attempts beside which others are tried, and that are shaken
 _SPARED = 0.05  # of the time for attempts, which no further one begins in
 _PASSES_SHARE = 0.5  # of the time, for passes of the network
+_LEAST_SHARE = 0.15  # of the time, for heads
 _TIMED, _MARGIN = 12, 1.15  # batches that are timed, and how much longer counting may take
 _LARGE = 2e7  # rows times numbers of a head
 _SHORT_MINUTES = 1.0  # budgets below look at one kind of reference inputs alone
@@ -115,8 +116,11 @@ class Automatic:
         with tqdm(desc="trying heads", unit="head", disable=not self.progress, leave=False) as self.bar:
             self._kept(constant_answer(self.inputs.data, self.base, self.delta))
             self.deadline -= self._counting()
-            heads = self._heads(self._table())
+            table = self._table()
             self.begun = time.monotonic()
+            # Where passes and counting have taken it all, late is better than a head that nobody looked for.
+            self.deadline = max(self.deadline, self.begun + _LEAST_SHARE * self._budget)
+            heads = self._heads(table)
             self._own_head(heads)
             self._finals(heads, self._second_look(heads, self._pilots(heads)))
             self._neighbours(heads)
@@ -132,6 +136,11 @@ class Automatic:
         return ZeroOne.of(data.whole).expected_bound(constant.mean, constant.bits, self.delta)
 
     # Members of the family -------------------------------------------------------------------------
+
+    @property
+    def _budget(self) -> float:
+        """Seconds for all."""
+        return 60 * self.settings.finetune.budget_minutes
 
     def _own_head(self, heads: FamilyHeads) -> None:
         """The checkpoint's own head as it stands, or moved by its biases."""
